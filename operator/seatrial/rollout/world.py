@@ -1,0 +1,131 @@
+"""What one tick has seen: frozen inputs of the decision, gathered before anything is decided or changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from seatrial.judge.types import Judgement
+    from seatrial.rollout.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """The pods of one version, as its Deployment and the pods themselves tell.
+
+    Attributes
+    ----------
+    version
+        Hash of the version.
+    desired, ready, available
+        Pod counts; available means ready for the whole warm-up time (``minReadySeconds``).
+    terminating
+        Whether the Deployment is being deleted.
+    crash_looping
+        A sentence naming the container, its restarts and its last exit, when a container restarts over and over.
+    stuck
+        A sentence saying why pods don't start (unschedulable, image can't be pulled, ...).
+    """
+
+    version: str
+    desired: int
+    ready: int
+    available: int
+    terminating: bool = False
+    crash_looping: str | None = None
+    stuck: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RouteView:
+    """The route as read back from the API server.
+
+    Attributes
+    ----------
+    weights
+        Weight by version hash, 0 to 100, as the route says now.
+    accepted, resolved
+        The gateway controller's own words on the newest generation (Gateway API, HTTPRoute status.parents).
+    problem
+        What the gateway controller complains of, in its words.
+    """
+
+    weights: Mapping[str, int]
+    accepted: bool
+    resolved: bool
+    problem: str | None = None
+
+    @property
+    def programmed(self) -> bool:
+        """Whether the gateway has taken the route as it stands."""
+        return self.accepted and self.resolved
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the user asks for now.
+
+    Attributes
+    ----------
+    version
+        Hash of the wished version.
+    label
+        The user's own name of it (``spec.model.version``).
+    replicas
+        Pods wished for each version that serves.
+    paused
+        Nothing starts and no step is taken; judging and rollback go on.
+    plan
+        Steps and objectives as they stand in the spec; a trial that runs keeps the plan it started with.
+    generation
+        ``metadata.generation`` that all this was read from.
+    """
+
+    version: str
+    label: str
+    replicas: int
+    paused: bool
+    plan: Plan
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything that a decision may depend on.
+
+    Attributes
+    ----------
+    now_s
+        Unix time of the observation, in seconds.
+    wish
+        The user's wish, or None while the spec can't be used (then nothing new starts).
+    workloads
+        The versions that exist in the cluster, by hash.
+    route
+        The route as read back, or None when there is none.
+    judgements
+        One judgement per objective of the running trial; empty when nothing is on trial.
+    targets_up
+        How many pods of each version Prometheus scrapes successfully right now.
+    step_requests
+        Requests that the candidate got since the current step began.
+    metrics_down
+        Why the metrics source can't be read, in one sentence; None when it answers.
+    """
+
+    now_s: float
+    wish: Wish | None
+    workloads: Mapping[str, Workload]
+    route: RouteView | None
+    judgements: tuple[Judgement, ...] = ()
+    targets_up: Mapping[str, int] = field(default_factory=dict)
+    step_requests: int = 0
+    metrics_down: str | None = None
+
+    def ready(self, version: str | None) -> int:
+        """Count the ready pods of a version; 0 when it doesn't exist."""
+        workload = self.workloads.get(version) if version else None
+        return workload.ready if workload and not workload.terminating else 0
