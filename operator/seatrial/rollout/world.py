@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from seatrial.api.status import Plan
     from seatrial.judge.types import Judgement
-    from seatrial.rollout.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)

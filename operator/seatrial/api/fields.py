@@ -1,0 +1,134 @@
+"""Field types of the API: how durations, percentages, decimals and times are written, and what is refused.
+
+Each type carries its CEL rule (``x-kubernetes-validations``), so that the API server refuses a wrong value at
+``kubectl apply`` with the same sentence that the operator would use.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, PlainSerializer, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+CONFIG = ConfigDict(
+    alias_generator=to_camel,
+    validate_by_name=True,
+    validate_by_alias=True,
+    frozen=True,
+    extra="ignore",
+    use_attribute_docstrings=True,
+)
+"""How every model of the API behaves: camelCase outside, frozen, docstrings become `kubectl explain` text."""
+
+
+class ApiModel(BaseModel):
+    """A frozen part of the API, written in camelCase."""
+
+    model_config = CONFIG
+
+
+UNITS_S = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+DURATION_PATTERN = r"^([0-9]+(ms|s|m|h|d))+$"
+DURATION_SENTENCE = "write a duration such as 500ms, 30s, 10m, 1h30m or 28d"
+
+
+def rule(expression: str, message: str) -> JsonValue:
+    """Make one CEL validation rule of a CRD schema."""
+    return {"rule": expression, "message": message}
+
+
+def matches(pattern: str) -> str:
+    """Make the CEL expression that a string matches a pattern."""
+    return "self.matches('" + pattern.replace("\\", "\\\\") + "')"
+
+
+def parse_duration(text: object) -> float:
+    """Read a duration into seconds.
+
+    Raises
+    ------
+    ValueError
+        If the text is no duration.
+    """
+    if isinstance(text, (int, float)):
+        return float(text)
+    if not isinstance(text, str) or not re.fullmatch(DURATION_PATTERN, text):
+        raise ValueError(f"{text!r} is no duration: {DURATION_SENTENCE}")
+    return sum(float(n) * UNITS_S[unit] for n, unit in re.findall(r"([0-9]+)(ms|s|m|h|d)", text))
+
+
+def format_duration(seconds: float) -> str:
+    """Write seconds the way a person would: 90.0 becomes ``1m30s``."""
+    rest_ms = round(seconds * 1000)
+    parts = []
+    for unit, unit_s in UNITS_S.items():
+        count, rest_ms = divmod(rest_ms, round(unit_s * 1000))
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
+
+
+def parse_time(text: object) -> float:
+    """Read an RFC 3339 time into Unix seconds."""
+    if isinstance(text, (int, float)):
+        return float(text)
+    return datetime.fromisoformat(str(text)).timestamp()
+
+
+def format_time(seconds: float) -> str:
+    """Write Unix seconds as RFC 3339 in UTC, to the millisecond."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _string(*rules: JsonValue, **extra: Any) -> WithJsonSchema:  # noqa: ANN401 - JSON schema keywords are free
+    schema: dict[str, Any] = {"type": "string", **extra}
+    if rules:
+        schema["x-kubernetes-validations"] = list(rules)
+    return WithJsonSchema(schema)
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, return_type=str),
+    _string(rule(matches(DURATION_PATTERN), DURATION_SENTENCE), maxLength=32),
+]
+"""Seconds inside, ``10m`` outside."""
+
+Time = Annotated[
+    float,
+    BeforeValidator(parse_time),
+    PlainSerializer(format_time, return_type=str),
+    _string(format="date-time"),
+]
+"""Unix seconds inside, RFC 3339 outside."""
+
+Percent = Annotated[
+    Decimal,
+    PlainSerializer(str, return_type=str),
+    Field(gt=0, lt=100),
+    _string(
+        rule(matches(r"^[0-9]{1,3}(\.[0-9]{1,6})?$"), "write the target as a decimal string in percent: '99.9'"),
+        rule(
+            "!self.matches('^[0-9]{1,3}([.][0-9]{1,6})?$') || double(self) < 100.0",
+            "a target of 100 percent leaves no error budget: no version could ever pass; use for example '99.99'",
+        ),
+        rule(
+            "!self.matches('^[0-9]{1,3}([.][0-9]{1,6})?$') || double(self) > 1.0",
+            "the target is a percentage of good events, not a ratio: write '99.9', not '0.999'",
+        ),
+        maxLength=11,
+    ),
+]
+"""A percentage of good events, exact: 1 < target < 100."""
+
+
+def positive_decimal(message: str, *, below: str | None = None) -> WithJsonSchema:
+    """Make the schema of a positive decimal string, optionally below a bound."""
+    shape = r"^[0-9]{1,6}(\.[0-9]{1,8})?$"
+    limit = f"double(self) > 0.0 && double(self) < {below}" if below else "double(self) > 0.0"
+    return _string(rule(f"{matches(shape)} && {limit}", message), maxLength=16)

@@ -1,0 +1,115 @@
+"""ModelSLO: what good means for a model, and how much bad it may spend."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, PlainSerializer
+
+from seatrial.api.fields import CONFIG, ApiModel, Duration, Percent, positive_decimal, rule
+
+
+class Sli(ApiModel):
+    """How good and total events are counted: a template of a known server, or two counters of your own."""
+
+    model_config = ConfigDict(
+        **CONFIG,
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                rule(
+                    "has(self.template) != (has(self.good) || has(self.total))",
+                    "name either a template, or your own counters good and total",
+                ),
+                rule(
+                    "has(self.good) == has(self.total)",
+                    "counters of your own come in pairs: good and total",
+                ),
+                rule(
+                    "!(has(self.template) && self.template == 'http-latency') || has(self.threshold)",
+                    "the template http-latency needs a threshold, such as 250ms",
+                ),
+                rule(
+                    "!(has(self.good) || has(self.total)) || !has(self.threshold)",
+                    "a threshold belongs to a template; counters of your own have none",
+                ),
+            ]
+        },
+    )
+
+    template: Annotated[str | None, Field(max_length=63)] = None
+    """Name of a template: http-availability or http-latency."""
+    server: Annotated[str | None, Field(max_length=63)] = None
+    """Which server's metrics the template reads, such as mlserver; ml-model (Seatrial's own contract) when absent."""
+    threshold: Duration | None = None
+    """Latency up to which a request is good. It must be an edge of the server's histogram."""
+    good: Annotated[str | None, Field(max_length=512)] = None
+    """Series selector of a counter of good events, with $selector where the version is filled in:
+    app_requests_total{code!~"5..",$selector}"""
+    total: Annotated[str | None, Field(max_length=512)] = None
+    """Series selector of a counter of all events, from the same scrape as good."""
+
+
+class Objective(ApiModel):
+    """One objective: a share of good events."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
+    """Name of the objective, unique in this ModelSLO."""
+    target: Percent
+    """Percent of good events that is promised, as a decimal string: '99.9'."""
+    sli: Sli
+    """Where good and total events are counted."""
+
+
+class Rollback(ApiModel):
+    """When a version on trial has spent too fast: the parameters of the sequential test."""
+
+    burn_rate: Annotated[
+        Decimal, PlainSerializer(str, return_type=str), positive_decimal("burnRate is a positive number, such as '2'")
+    ] = Decimal(2)
+    """How many times the error budget's own pace a version may burn before it is rolled back."""
+    alpha: Annotated[
+        Decimal,
+        PlainSerializer(str, return_type=str),
+        positive_decimal("alpha is a probability above 0 and below 0.5, such as '0.01'", below="0.5"),
+    ] = Decimal("0.01")
+    """Probability of rolling back a version that burns exactly at burnRate, over its whole trial and all objectives."""
+    min_bad: Annotated[int, Field(ge=1, le=1000)] = 3
+    """Bad events that must have been seen, whatever the statistics say."""
+
+
+class ModelSLOSpec(ApiModel):
+    """What good means, and over which window the budget counts."""
+
+    model_config = ConfigDict(
+        **CONFIG,
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                rule(
+                    "self.objectives.all(o, self.objectives.exists_one(p, p.name == o.name))",
+                    "two objectives have the same name",
+                ),
+                rule(
+                    "self.objectives.all(o, !o.target.matches('^[0-9]{1,3}([.][0-9]{1,6})?$') || "
+                    "!self.rollback.burnRate.matches('^[0-9]{1,6}([.][0-9]{1,8})?$') || "
+                    "double(self.rollback.burnRate) * (100.0 - double(o.target)) < 100.0)",
+                    "rollback.burnRate times the error budget of an objective reaches 100 percent: no version could "
+                    "ever be rolled back for it; lower burnRate or raise the target",
+                ),
+            ]
+        },
+    )
+
+    window: Duration = 28 * 86400.0
+    """Rolling window of the error budget."""
+    objectives: Annotated[list[Objective], Field(min_length=1, max_length=16)]
+    """The objectives. A version must keep all of them."""
+    rollback: Rollback = Rollback()
+    """When a version on trial is rolled back."""
+
+
+class ModelSLO(ApiModel):
+    """What good means for a model, and how much error budget there is."""
+
+    spec: ModelSLOSpec
+    """What is promised."""
