@@ -1,0 +1,146 @@
+"""What the operator asks of a metrics source, and what it gets back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Sli:
+    """One service level indicator as a ModelSLO declares it: a template of a server, or two selectors of one's own.
+
+    Attributes
+    ----------
+    name
+        Name of the objective that it belongs to.
+    template, server
+        Name of a template and of the server whose metrics it knows (``metrics/templates/*.yaml``).
+    threshold_s
+        For templates of latency: a request is good when it took at most so many seconds. Must be an edge of the
+        server's histogram.
+    good, total
+        Plain series selectors of counters that hold ``$selector`` once inside their braces, for example
+        ``app_requests_total{code!~"5..",$selector}``. What ``good`` counts must be a part of what ``total`` counts.
+    """
+
+    name: str
+    template: str | None = None
+    server: str | None = None
+    threshold_s: float | None = None
+    good: str | None = None
+    total: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Settled totals: everything that samples with a timestamp of at most ``at_s`` say, and nothing of later ones.
+
+    Counting goes on from a checkpoint without losing or repeating a request, so it is what status stores.
+    A trial starts with ``Checkpoint(trial_start_s, 0, 0)``.
+
+    Attributes
+    ----------
+    at_s
+        Unix time in seconds. Prometheus keeps milliseconds: store at least three decimals.
+    total, bad
+        Requests since the trial began, and how many of them were bad.
+    """
+
+    at_s: float
+    total: int
+    bad: int
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What one rollout wants to know.
+
+    Attributes
+    ----------
+    namespace, rollout
+        The ModelDeployment.
+    versions
+        Hashes of the versions to count. Their ``targets_up`` is answered even when there is no SLI.
+    slis
+        The indicators to count for each of these versions.
+    since
+        Where to count from, by (version, ``sli.name``); one entry for each pair.
+
+    Raises
+    ------
+    ValueError
+        When a pair of version and SLI has no checkpoint.
+    """
+
+    namespace: str
+    rollout: str
+    versions: tuple[str, ...]
+    slis: tuple[Sli, ...]
+    since: Mapping[tuple[str, str], Checkpoint]
+
+    def __post_init__(self) -> None:
+        missing = [(v, s.name) for v in self.versions for s in self.slis if (v, s.name) not in self.since]
+        if missing:
+            raise ValueError(f"{self.namespace}/{self.rollout}: no checkpoint to count from for {missing}")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Counts of one SLI of one version.
+
+    Attributes
+    ----------
+    total, bad
+        Requests since the trial began, by the newest scrape of each pod; ``0 <= bad <= total``.
+    last_sample_s
+        Unix time of the version's newest successful scrape, in seconds; None before the first. A version that is
+        scraped and has not served a request yet is fresh, with a total of 0.
+    checkpoint
+        Where to go on from after a restart; lags behind so that nothing earlier can still appear.
+    problem
+        Why these counts can't be used, in one sentence for the user; the counts then stand where they were.
+    """
+
+    total: int
+    bad: int
+    last_sample_s: float | None
+    checkpoint: Checkpoint
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measurements:
+    """The answer to a Request.
+
+    Attributes
+    ----------
+    at_s
+        Unix time of the look, in seconds.
+    unavailable
+        Why Prometheus can't be read, in one sentence without secrets; the readings are then the last known ones.
+    readings
+        By (version, ``sli.name``); one for each pair of the request.
+    targets_up
+        By version: how many of its pods Prometheus scrapes successfully right now.
+    """
+
+    at_s: float
+    unavailable: str | None
+    readings: Mapping[tuple[str, str], Reading]
+    targets_up: Mapping[str, int]
+
+
+class MetricSource(Protocol):
+    """Where counts come from."""
+
+    async def measure(self, request: Request) -> Measurements:
+        """Count up to now. Never raises for a source that is away: that is ``Measurements.unavailable``."""
+        ...
+
+    def forget(self, namespace: str, rollout: str) -> None:
+        """Drop what is kept about a rollout whose trial is over."""
+        ...
