@@ -1,0 +1,1 @@
+"""Kubernetes in and out: one client, pure builders of what a version runs as, and leadership."""
