@@ -1,0 +1,47 @@
+"""Restart points: where a fresh bet against the version opens.
+
+:mod:`seatrial.judge.evalue` says why that is allowed. One is set when a traffic step begins and after every
+``RESTART_REQUESTS`` requests: a point must be chosen from what was seen before it, and both are. The list is stored in
+status, so it is bounded: the beginning of the trial and the newest points stay, those between retire.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from seatrial.judge.types import Counts
+
+__all__ = ["MAX_RESTARTS", "RESTART_REQUESTS", "next_restart", "retire"]
+
+RESTART_REQUESTS = 1500
+"""Requests of the candidate after which a new restart point is set."""
+
+MAX_RESTARTS = 24
+"""Restart points that are kept besides the beginning of the trial."""
+
+
+def next_restart(total_since_last_restart: int) -> bool:
+    """Whether it is time for another restart point, given the candidate's requests since the last one."""
+    return total_since_last_restart >= RESTART_REQUESTS
+
+
+def retire(
+    since: tuple[Counts, ...], stable_since: tuple[Counts, ...]
+) -> tuple[tuple[Counts, ...], tuple[Counts, ...], int]:
+    """Give up the oldest restart points beyond ``MAX_RESTARTS``.
+
+    Parameters
+    ----------
+    since, stable_since
+        Totals at the restart points after the beginning of the trial, oldest first, of both sides; ``stable_since``
+        may be empty.
+
+    Returns
+    -------
+    tuple
+        The points that stay, of both sides, and the number of points that retired now (to be added to
+        ``Evidence.retired``).
+    """
+    surplus = max(0, len(since) - MAX_RESTARTS)
+    return since[surplus:], stable_since[surplus:], surplus

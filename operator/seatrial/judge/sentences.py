@@ -1,0 +1,58 @@
+"""Numbers in plain words: the sentence that each judgement carries into status, Events and the terminal."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from seatrial.judge.types import Counts
+
+__all__ = ["counted", "odds", "percent", "times", "trials"]
+
+
+def percent(ratio: float) -> str:
+    """Write a ratio as a percentage with three digits: 0.0625 -> ``6.25 %``."""
+    return f"{significant(100 * ratio)} %"
+
+
+def times(factor: float) -> str:
+    """Write a factor as a multiple: 62.5 -> ``62.5 times``."""
+    return f"{significant(factor)} times"
+
+
+def odds(log_e: float) -> str:
+    """Write evidence as odds: ln(12) -> ``12:1``."""
+    return f"{_power(log_e)}:1"
+
+
+def trials(log_e: float) -> str:
+    """Write evidence as Ville's bound on chance: ln(5400) -> ``less than once in 5,400 trials``."""
+    return f"less than once in {_power(log_e)} trials"
+
+
+def counted(counts: Counts, error_budget: float) -> str:
+    """Say what was counted: ``7 of 112 requests were bad (6.25 %, 62.5 times the error budget of 0.1 %)``."""
+    verb = "was" if counts.bad == 1 else "were"
+    said = f"{counts.bad:,} of {counts.total:,} requests {verb} bad"
+    if counts.bad == 0:
+        return said
+    ratio = counts.bad / counts.total
+    return f"{said} ({percent(ratio)}, {times(ratio / error_budget)} the error budget of {percent(error_budget)})"
+
+
+def significant(value: float) -> str:
+    """Write a number with three digits and without an exponent where people would not use one."""
+    if abs(value) >= 1000:  # noqa: PLR2004 - three digits end here
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) >= 1e-4 or value == 0 else f"{value:.1e}"  # noqa: PLR2004 - below, zeros are hard to count
+
+
+def _power(log_e: float) -> str:
+    """Write exp(log_e) cut down to two digits, so that a bound is never overstated."""
+    if log_e < math.log(10):
+        return f"{math.floor(10 * math.exp(log_e)) / 10:g}"
+    exponent = math.floor(log_e / math.log(10)) - 1
+    if exponent > 7:  # noqa: PLR2004 - a thousand million: a power of ten reads better
+        return f"10^{exponent + 1}"
+    return f"{math.floor(math.exp(log_e) / 10**exponent) * 10**exponent:,}"
