@@ -1,0 +1,62 @@
+"""Train the demo's two digit classifiers; the image build runs this once.
+
+The data set is scikit-learn's own `digits` (1,797 scans of 8 x 8 pixels from the UCI repository, E. Alpaydin and
+C. Kaynak, 1998), so that nothing is downloaded. The split is fixed: the same scikit-learn gives the same models.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import joblib  # type: ignore[import-not-found] # installed in the model's image only
+from sklearn.datasets import load_digits  # type: ignore[import-not-found] # see above
+from sklearn.linear_model import LogisticRegression  # type: ignore[import-not-found] # see above
+from sklearn.model_selection import train_test_split  # type: ignore[import-not-found] # see above
+from sklearn.naive_bayes import GaussianNB  # type: ignore[import-not-found] # see above
+
+SAMPLES = 50
+LEAST_GAIN = 0.05
+
+
+def train(folder: Path) -> dict[str, float]:
+    """Fit both qualities and write them next to a few held-out scans.
+
+    Parameters
+    ----------
+    folder
+        Receives `v1.joblib` (naive Bayes, the weaker), `v2.joblib` (logistic regression, the better) and
+        `digits.json`, held-out scans with their true digits for the load generator.
+
+    Returns
+    -------
+    dict[str, float]
+        Share of right answers on held-out scans, by quality, in 0..1.
+
+    Raises
+    ------
+    RuntimeError
+        The better model is not clearly better: the story would tell a lie.
+    """
+    pixels, digits = load_digits(return_X_y=True)
+    seen, unseen, seen_digits, unseen_digits = train_test_split(
+        pixels, digits, test_size=0.3, random_state=0, stratify=digits
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    accuracy = {}
+    for quality, classifier in {"v1": GaussianNB(), "v2": LogisticRegression(max_iter=2000)}.items():
+        classifier.fit(seen, seen_digits)
+        joblib.dump(classifier, folder / f"{quality}.joblib")
+        accuracy[quality] = float(classifier.score(unseen, unseen_digits))
+    if accuracy["v2"] - accuracy["v1"] < LEAST_GAIN:
+        raise RuntimeError(f"v2 must beat v1 by {LEAST_GAIN}: held-out accuracy is {accuracy}")
+    samples = [
+        {"digit": int(digit), "pixels": [int(pixel) for pixel in scan]}
+        for scan, digit in zip(unseen[:SAMPLES], unseen_digits[:SAMPLES], strict=True)
+    ]
+    (folder / "digits.json").write_text("[\n" + ",\n".join(json.dumps(sample) for sample in samples) + "\n]\n")
+    return accuracy
+
+
+if __name__ == "__main__":
+    for name, share in train(Path(sys.argv[1])).items():
+        print(f"{name}: {share:.1%} of held-out digits right")
