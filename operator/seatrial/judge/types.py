@@ -113,8 +113,8 @@ class Objective:
         if self.p0 >= 1:
             highest = float(1 / self.error_budget)
             raise ValueError(
-                f"{where}: burning at {self.burn_rate} times the budget of {float(self.error_budget * _HUNDRED):g} % means "
-                f"more bad events than events, which can never happen; choose a burnRate below {highest:.4g} "
+                f"{where}: burning at {self.burn_rate} times the budget of {float(self.error_budget * _HUNDRED):g} % "
+                f"means more bad events than events, which can never happen; choose a burnRate below {highest:.4g} "
                 f"or a higher target"
             )
 
