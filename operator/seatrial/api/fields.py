@@ -32,7 +32,7 @@ class ApiModel(BaseModel):
 
 
 UNITS_S = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-DURATION_PATTERN = r"^([0-9]+(ms|s|m|h|d))+$"
+DURATION_PATTERN = r"^([0-9]{1,6}(ms|s|m|h|d))+$"
 DURATION_SENTENCE = "write a duration such as 500ms, 30s, 10m, 1h30m or 28d"
 
 
@@ -41,9 +41,14 @@ def rule(expression: str, message: str) -> JsonValue:
     return {"rule": expression, "message": message}
 
 
-def matches(pattern: str) -> str:
+def matches(pattern: str, subject: str = "self") -> str:
     """Make the CEL expression that a string matches a pattern."""
-    return "self.matches('" + pattern.replace("\\", "\\\\") + "')"
+    return f"{subject}.matches('" + pattern.replace("\\", "\\\\") + "')"
+
+
+def keyed_by(*keys: str) -> dict[str, JsonValue]:
+    """Make the schema keywords of a list whose items are told apart by some of their fields."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
 
 
 def parse_duration(text: object) -> float:
@@ -99,6 +104,18 @@ Duration = Annotated[
 ]
 """Seconds inside, ``10m`` outside."""
 
+PositiveDuration = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, return_type=str),
+    _string(
+        rule(matches(DURATION_PATTERN), DURATION_SENTENCE),
+        rule("self.matches('[1-9]') || !" + matches(DURATION_PATTERN), "the duration must be longer than 0"),
+        maxLength=32,
+    ),
+]
+"""A duration longer than 0."""
+
 Time = Annotated[
     float,
     BeforeValidator(parse_time),
@@ -107,18 +124,21 @@ Time = Annotated[
 ]
 """Unix seconds inside, RFC 3339 outside."""
 
+PERCENT_PATTERN = "^[0-9]{1,3}([.][0-9]{1,6})?$"
+DECIMAL_PATTERN = "^[0-9]{1,6}([.][0-9]{1,8})?$"
+
 Percent = Annotated[
     Decimal,
     PlainSerializer(str, return_type=str),
-    Field(gt=0, lt=100),
+    Field(gt=1, lt=100),
     _string(
-        rule(matches(r"^[0-9]{1,3}(\.[0-9]{1,6})?$"), "write the target as a decimal string in percent: '99.9'"),
+        rule(matches(PERCENT_PATTERN), "write the target as a decimal string in percent: '99.9'"),
         rule(
-            "!self.matches('^[0-9]{1,3}([.][0-9]{1,6})?$') || double(self) < 100.0",
+            f"!{matches(PERCENT_PATTERN)} || double(self) < 100.0",
             "a target of 100 percent leaves no error budget: no version could ever pass; use for example '99.99'",
         ),
         rule(
-            "!self.matches('^[0-9]{1,3}([.][0-9]{1,6})?$') || double(self) > 1.0",
+            f"!{matches(PERCENT_PATTERN)} || double(self) > 1.0",
             "the target is a percentage of good events, not a ratio: write '99.9', not '0.999'",
         ),
         maxLength=11,
@@ -129,6 +149,5 @@ Percent = Annotated[
 
 def positive_decimal(message: str, *, below: str | None = None) -> WithJsonSchema:
     """Make the schema of a positive decimal string, optionally below a bound."""
-    shape = r"^[0-9]{1,6}(\.[0-9]{1,8})?$"
     limit = f"double(self) > 0.0 && double(self) < {below}" if below else "double(self) > 0.0"
-    return _string(rule(f"{matches(shape)} && {limit}", message), maxLength=16)
+    return _string(rule(f"{matches(DECIMAL_PATTERN)} && {limit}", message), maxLength=16)

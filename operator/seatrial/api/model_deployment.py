@@ -4,11 +4,45 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, WithJsonSchema
+from pydantic import ConfigDict, Field, JsonValue, WithJsonSchema
 
-from seatrial.api.fields import CONFIG, ApiModel, Duration, rule
+from seatrial.api.fields import CONFIG, ApiModel, Duration, PositiveDuration, keyed_by, matches, rule
 
-DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+HostName = Annotated[
+    str,
+    Field(
+        max_length=253,
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                rule(
+                    matches(f"^([*][.])?{LABEL}([.]{LABEL})*$"),
+                    "a host name is lower-case and has no scheme, port or path: scorer.example.com or *.example.com",
+                )
+            ]
+        },
+    ),
+]
+"""A host name as an HTTPRoute takes it."""
+
+OPEN: dict[str, JsonValue] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+POD_TEMPLATE: dict[str, Any] = {
+    **OPEN,
+    "properties": {
+        "spec": {
+            **OPEN,
+            "description": "Pod spec, as in a Deployment.",
+            "properties": {
+                "containers": {
+                    "type": "array",
+                    "description": "Containers of the pod, as in a Deployment.",
+                    "items": OPEN,
+                }
+            },
+        }
+    },
+}
+"""Declares only what a rule reads. Nothing is defaulted or pruned: the version is the hash of what the user wrote."""
 
 
 class Model(ApiModel):
@@ -36,7 +70,7 @@ class GatewayTraffic(ApiModel):
 
     parent_refs: Annotated[list[ParentRef], Field(min_length=1, max_length=8)]
     """Gateways that lead to this model."""
-    hostnames: Annotated[list[Annotated[str, Field(max_length=253)]], Field(min_length=1, max_length=16)]
+    hostnames: Annotated[list[HostName], Field(min_length=1, max_length=16)]
     """Host names that lead to this model."""
 
 
@@ -80,7 +114,7 @@ class Strategy(ApiModel):
     """The steps, in order. After the last one the candidate is promoted."""
     warm_up: Duration = 10.0
     """How long a candidate's pods must have been ready before they get traffic."""
-    ready_deadline: Duration = 600.0
+    ready_deadline: PositiveDuration = 600.0
     """How long a version may take to become ready, or be without any ready pod, before it is rolled back."""
     drain: Duration = 30.0
     """How long a version that lost its traffic keeps its pods, so that requests in flight are answered."""
@@ -115,7 +149,7 @@ class ModelDeploymentSpec(ApiModel):
     """Pods of each version that serves."""
     template: Annotated[
         dict[str, Any],
-        WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True}),
+        WithJsonSchema(POD_TEMPLATE),
     ]
     """Pod template of the version, as in a Deployment. Any change of it, of model or of port is a new version."""
     port: Annotated[int, Field(ge=1, le=65535)]
@@ -128,9 +162,10 @@ class ModelDeploymentSpec(ApiModel):
             min_length=1,
             max_length=8,
             json_schema_extra={
+                **keyed_by("name"),
                 "x-kubernetes-validations": [
                     rule("self.all(s, self.exists_one(t, t.name == s.name))", "the same ModelSLO is named twice")
-                ]
+                ],
             },
         ),
     ]

@@ -7,7 +7,18 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, PlainSerializer
 
-from seatrial.api.fields import CONFIG, ApiModel, Duration, Percent, positive_decimal, rule
+from seatrial.api.fields import (
+    CONFIG,
+    DECIMAL_PATTERN,
+    PERCENT_PATTERN,
+    ApiModel,
+    Percent,
+    PositiveDuration,
+    keyed_by,
+    matches,
+    positive_decimal,
+    rule,
+)
 
 
 class Sli(ApiModel):
@@ -30,8 +41,17 @@ class Sli(ApiModel):
                     "the template http-latency needs a threshold, such as 250ms",
                 ),
                 rule(
-                    "!(has(self.good) || has(self.total)) || !has(self.threshold)",
-                    "a threshold belongs to a template; counters of your own have none",
+                    "!has(self.threshold) || (has(self.template) && self.template == 'http-latency')",
+                    "a threshold belongs to the template http-latency and to nothing else",
+                ),
+                rule(
+                    "!has(self.server) || has(self.template)",
+                    "a server belongs to a template; counters of your own need none",
+                ),
+                rule(
+                    "(!has(self.good) || self.good.contains('$selector')) && "
+                    "(!has(self.total) || self.total.contains('$selector'))",
+                    "write $selector where the labels of the version belong: app_requests_total{$selector}",
                 ),
             ]
         },
@@ -41,7 +61,7 @@ class Sli(ApiModel):
     """Name of a template: http-availability or http-latency."""
     server: Annotated[str | None, Field(max_length=63)] = None
     """Which server's metrics the template reads, such as mlserver; ml-model (Seatrial's own contract) when absent."""
-    threshold: Duration | None = None
+    threshold: PositiveDuration | None = None
     """Latency up to which a request is good. It must be an edge of the server's histogram."""
     good: Annotated[str | None, Field(max_length=512)] = None
     """Series selector of a counter of good events, with $selector where the version is filled in:
@@ -90,8 +110,8 @@ class ModelSLOSpec(ApiModel):
                     "two objectives have the same name",
                 ),
                 rule(
-                    "self.objectives.all(o, !o.target.matches('^[0-9]{1,3}([.][0-9]{1,6})?$') || "
-                    "!self.rollback.burnRate.matches('^[0-9]{1,6}([.][0-9]{1,8})?$') || "
+                    f"!{matches(DECIMAL_PATTERN, 'self.rollback.burnRate')} || "
+                    f"self.objectives.all(o, !{matches(PERCENT_PATTERN, 'o.target')} || "
                     "double(self.rollback.burnRate) * (100.0 - double(o.target)) < 100.0)",
                     "rollback.burnRate times the error budget of an objective reaches 100 percent: no version could "
                     "ever be rolled back for it; lower burnRate or raise the target",
@@ -100,9 +120,9 @@ class ModelSLOSpec(ApiModel):
         },
     )
 
-    window: Duration = 28 * 86400.0
+    window: PositiveDuration = 28 * 86400.0
     """Rolling window of the error budget."""
-    objectives: Annotated[list[Objective], Field(min_length=1, max_length=16)]
+    objectives: Annotated[list[Objective], Field(min_length=1, max_length=16, json_schema_extra=keyed_by("name"))]
     """The objectives. A version must keep all of them."""
     rollback: Rollback = Rollback()
     """When a version on trial is rolled back."""

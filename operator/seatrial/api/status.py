@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, TypeAdapter
 
-from seatrial.api.fields import CONFIG, Duration, Time
+from seatrial.api.fields import CONFIG, Duration, Time, keyed_by
 from seatrial.api.model_deployment import Step
 from seatrial.api.model_slo import Objective, Rollback
 
@@ -191,8 +191,10 @@ class ObjectiveEvidence:
     """Where counting the candidate goes on after a restart of the operator."""
     stable_settled: Settled
     """Where counting the stable version goes on after a restart of the operator."""
-    restarts: tuple[Restart, ...] = ()
-    """Moments from which the test also looks afresh."""
+    restarts: Annotated[tuple[Restart, ...], Field(max_length=32)] = ()
+    """Moments from which the test also looks afresh, the oldest first."""
+    retired: int = 0
+    """How many such moments were given up to bound the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +269,7 @@ class ModelDeploymentStatus:
     """Hashes that were rolled back: applying them again starts no trial."""
     history: Annotated[tuple[HistoryEntry, ...], Field(max_length=20)] = ()
     """How versions fared, the newest first."""
-    conditions: Annotated[tuple[Condition, ...], Field(max_length=8)] = ()
+    conditions: Annotated[tuple[Condition, ...], Field(max_length=8, json_schema_extra=keyed_by("type"))] = ()
     """Accepted, Ready, Progressing, TrafficInSync and MetricsAvailable."""
 
 
@@ -307,7 +309,7 @@ class ModelSLOStatus:
     """Percent of the error budget left of the worst objective."""
     budgets: tuple[ObjectiveBudget, ...] = ()
     """Budget by objective."""
-    conditions: Annotated[tuple[Condition, ...], Field(max_length=8)] = ()
+    conditions: Annotated[tuple[Condition, ...], Field(max_length=8, json_schema_extra=keyed_by("type"))] = ()
     """Accepted and MetricsAvailable."""
 
 
