@@ -171,6 +171,18 @@ class Kube:
             "PATCH", path, f"apply {_title(manifest)}", query=query, body=manifest, content_type=kind
         )
 
+    async def scale(self, namespace: str, name: str, replicas: int) -> None:
+        """Set the number of pods of a Deployment, and nothing else of it.
+
+        Server-side apply can't do this for a version whose template no longer stands in the ModelDeployment: what an
+        apply leaves out, its manager gives up, so the template would go.
+        """
+        path = RESOURCES["Deployment"].path(namespace, name, "scale")
+        doing = f"scale Deployment {namespace}/{name} to {replicas}"
+        query = {"fieldManager": FIELD_MANAGER}
+        body = {"spec": {"replicas": replicas}}
+        await self._call("PATCH", path, doing, query=query, body=body, content_type="application/merge-patch+json")
+
     async def delete(self, kind: str, namespace: str, name: str, *, uid: str) -> None:
         """Delete the very object that was seen (its uid), and what it owns in the background; fine if already gone."""
         body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
