@@ -26,7 +26,7 @@ PROGRESS_DEADLINE_S = 600
 RESTARTS_MIN = 2
 """Restarts of one container before it counts as crash looping: one crash, for example at a slow start, is forgiven."""
 
-# A GitOps tool that finds its mark on pods that are not in its repository prunes them, or for ever reports a difference.
+# A GitOps tool that finds its mark on pods that are not in its repository prunes them or reports them for ever.
 _GITOPS_PREFIXES = ("argocd.argoproj.io/", "kustomize.toolkit.fluxcd.io/", "helm.toolkit.fluxcd.io/")
 _GITOPS_KEYS = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
 
