@@ -203,6 +203,8 @@ class Trial:
 
     __pydantic_config__ = CONFIG
 
+    version: VersionRef
+    """The version on trial."""
     started_at: Time
     """When the version was first seen in the spec."""
     plan: Plan
@@ -262,7 +264,7 @@ class ModelDeploymentStatus:
     candidate: VersionRef | None = None
     """The version on its way."""
     trial: Trial | None = None
-    """The trial of the candidate."""
+    """The trial of the candidate or, when there is none, the last trial."""
     draining: Annotated[tuple[Draining, ...], Field(max_length=16)] = ()
     """Versions that lost their traffic and still answer what is in flight."""
     quarantined: Annotated[tuple[str, ...], Field(max_length=20)] = ()

@@ -28,7 +28,7 @@ from seatrial.judge.types import Counts, Evidence, Judgement, Objective, Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["E_VALUE_CAP", "Trial", "judge", "judge_all", "overall"]
+__all__ = ["E_VALUE_CAP", "SEVERITY", "Trial", "judge", "judge_all", "overall"]
 
 E_VALUE_CAP = 1e300
 """Largest e-value that is reported; a JSON number has to hold it."""
@@ -37,7 +37,7 @@ _LOG_CAP = math.log(E_VALUE_CAP)
 _WEAK_TRIAL = math.log(1 / 2)
 _WEAK_STRETCH = math.log(10)
 _START = Counts(0, 0)
-_SEVERITY = (
+SEVERITY = (
     Verdict.Burning,
     Verdict.Unavailable,
     Verdict.NoData,
@@ -175,7 +175,7 @@ def overall(judgements: Iterable[Judgement]) -> Judgement:
     ValueError
         When there is none: a version without objectives cannot be judged.
     """
-    worst = min(judgements, key=lambda j: (_SEVERITY.index(j.verdict), -j.e_value / j.threshold), default=None)
+    worst = min(judgements, key=lambda j: (SEVERITY.index(j.verdict), -j.e_value / j.threshold), default=None)
     if worst is None:
         raise ValueError("a version without objectives cannot be judged; give its ModelSLO at least one objective")
     return worst

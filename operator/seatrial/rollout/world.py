@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from seatrial.api.status import Plan
-    from seatrial.judge.types import Judgement
+    from seatrial.api.status import ObjectiveEvidence, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +79,6 @@ class Wish:
         Nothing starts and no step is taken; judging and rollback go on.
     plan
         Steps and objectives as they stand in the spec; a trial that runs keeps the plan it started with.
-    generation
-        ``metadata.generation`` that all this was read from.
     """
 
     version: str
@@ -89,40 +86,47 @@ class Wish:
     replicas: int
     paused: bool
     plan: Plan
-    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a spec can't be used: a CamelCase reason and a sentence that says what to do."""
+
+    reason: str
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything that a decision may depend on.
+    """Everything that a decision may depend on, besides the status.
 
     Attributes
     ----------
     now_s
         Unix time of the observation, in seconds.
+    generation
+        ``metadata.generation`` of the spec that was read.
     wish
-        The user's wish, or None while the spec can't be used (then nothing new starts).
+        The user's wish, or the reason why the spec can't be used: then nothing starts and no step is taken.
     workloads
         The versions that exist in the cluster, by hash.
     route
         The route as read back, or None when there is none.
-    judgements
-        One judgement per objective of the running trial; empty when nothing is on trial.
+    evidence
+        What is known of the candidate, judged, by objective; empty when nothing is on trial.
     targets_up
         How many pods of each version Prometheus scrapes successfully right now.
-    step_requests
-        Requests that the candidate got since the current step began.
     metrics_down
-        Why the metrics source can't be read, in one sentence; None when it answers.
+        Why the metrics source can't be read, in one sentence; None when it answers or wasn't asked.
     """
 
     now_s: float
-    wish: Wish | None
-    workloads: Mapping[str, Workload]
-    route: RouteView | None
-    judgements: tuple[Judgement, ...] = ()
+    generation: int
+    wish: Wish | Refusal
+    workloads: Mapping[str, Workload] = field(default_factory=dict)
+    route: RouteView | None = None
+    evidence: tuple[ObjectiveEvidence, ...] = ()
     targets_up: Mapping[str, int] = field(default_factory=dict)
-    step_requests: int = 0
     metrics_down: str | None = None
 
     def ready(self, version: str | None) -> int:

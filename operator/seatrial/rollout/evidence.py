@@ -1,0 +1,172 @@
+"""From what was measured to evidence in status: counts of both sides, restart points, and the judge's word on them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from seatrial.api.status import ObjectiveEvidence, PlannedObjective, Restart, Settled, Totals, Trial
+from seatrial.judge.judge import judge
+from seatrial.judge.restart import next_restart, retire
+from seatrial.judge.types import Counts, Evidence, Objective
+from seatrial.metrics.types import Checkpoint, Request, Sli
+
+if TYPE_CHECKING:
+    from seatrial.judge.types import Judgement
+    from seatrial.metrics.types import Measurements, Reading
+
+
+def sli_of(planned: PlannedObjective) -> Sli:
+    """Name what has to be counted for an objective."""
+    sli = planned.objective.sli
+    return Sli(
+        name=planned.key,
+        template=sli.template,
+        server=sli.server,
+        threshold_s=sli.threshold,
+        good=sli.good,
+        total=sli.total,
+    )
+
+
+def request_for(namespace: str, rollout: str, candidate: str, stable: str, trial: Trial, now_s: float) -> Request:
+    """Say what has to be counted for a trial, and from where."""
+    began = Settled(now_s if trial.weighted_at is None else trial.weighted_at, 0, 0)
+    known = {(entry.slo, entry.objective): entry for entry in trial.evidence}
+    since: dict[tuple[str, str], Checkpoint] = {}
+    for planned in trial.plan.objectives:
+        entry = known.get((planned.slo, planned.objective.name))
+        for version, settled in (
+            (candidate, entry.candidate_settled if entry else began),
+            (stable, entry.stable_settled if entry else began),
+        ):
+            since[version, planned.key] = Checkpoint(at_s=settled.at, total=settled.total, bad=settled.bad)
+    slis = tuple(sli_of(planned) for planned in trial.plan.objectives)
+    return Request(namespace=namespace, rollout=rollout, versions=(candidate, stable), slis=slis, since=since)
+
+
+def weigh(
+    trial: Trial, candidate: str, stable: str, measured: Measurements, *, fresh_s: float
+) -> tuple[ObjectiveEvidence, ...]:
+    """Count on from the trial's evidence and have it judged.
+
+    Parameters
+    ----------
+    trial
+        The trial with the evidence up to the last look.
+    candidate, stable
+        Hashes of both versions.
+    measured
+        What the metrics source answered.
+    fresh_s
+        Seconds after which the newest sample no longer speaks for now.
+
+    Returns
+    -------
+    tuple of ObjectiveEvidence
+        One for each objective of the plan, in its order.
+    """
+    entries = [_count_on(trial, planned, candidate, stable, measured) for planned in trial.plan.objectives]
+    step = trial.plan.steps[trial.step_index]
+    judgements = judge(
+        [_objective(planned) for planned in trial.plan.objectives],
+        [
+            _evidence(entry, measured, measured.readings.get((candidate, planned.key)), fresh_s)
+            for entry, planned in zip(entries, trial.plan.objectives, strict=True)
+        ],
+        min_requests=step.min_requests,
+        step_total=[entry.total - entry.step_total for entry in entries],
+    )
+    return tuple(_judged(entry, judgement) for entry, judgement in zip(entries, judgements, strict=True))
+
+
+def open_step(entry: ObjectiveEvidence) -> ObjectiveEvidence:
+    """Note where a traffic step begins: the test looks afresh and the step's requests count from here."""
+    return replace(_restarted(entry), step_total=entry.total)
+
+
+def _restarted(entry: ObjectiveEvidence) -> ObjectiveEvidence:
+    restart = Restart(candidate=Totals(entry.total, entry.bad), stable=entry.stable)
+    restarts = (*entry.restarts, restart)
+    kept, _, surplus = retire(tuple(Counts(r.candidate.total, r.candidate.bad) for r in restarts), ())
+    return replace(entry, restarts=restarts[len(restarts) - len(kept) :], retired=entry.retired + surplus)
+
+
+def _objective(planned: PlannedObjective) -> Objective:
+    return Objective(
+        name=planned.objective.name,
+        slo=planned.slo,
+        target=planned.objective.target,
+        burn_rate=planned.rollback.burn_rate,
+        alpha=planned.rollback.alpha,
+        min_bad=planned.rollback.min_bad,
+    )
+
+
+def _count_on(
+    trial: Trial, planned: PlannedObjective, candidate: str, stable: str, measured: Measurements
+) -> ObjectiveEvidence:
+    """Take the new counts of one objective; counts that shrank are older than what is known and are left out."""
+    entry = next(
+        (e for e in trial.evidence if (e.slo, e.objective) == (planned.slo, planned.objective.name)),
+        _nothing_yet(planned, measured.at_s if trial.weighted_at is None else trial.weighted_at),
+    )
+    mine = measured.readings.get((candidate, planned.key))
+    theirs = measured.readings.get((stable, planned.key))
+    if mine and mine.total >= entry.total and mine.bad >= entry.bad:
+        entry = replace(entry, total=mine.total, bad=mine.bad, candidate_settled=_settled(mine))
+    if theirs and theirs.total >= entry.stable.total and theirs.bad >= entry.stable.bad:
+        entry = replace(entry, stable=Totals(theirs.total, theirs.bad), stable_settled=_settled(theirs))
+    last = entry.restarts[-1].candidate.total if entry.restarts else 0
+    return _restarted(entry) if next_restart(entry.total - last) else entry
+
+
+def _nothing_yet(planned: PlannedObjective, at_s: float) -> ObjectiveEvidence:
+    return ObjectiveEvidence(
+        slo=planned.slo,
+        objective=planned.objective.name,
+        total=0,
+        bad=0,
+        burn_rate=0.0,
+        e_value=1.0,
+        threshold=0.0,
+        verdict="",
+        sentence="",
+        step_total=0,
+        stable=Totals(),
+        candidate_settled=Settled(at_s, 0, 0),
+        stable_settled=Settled(at_s, 0, 0),
+    )
+
+
+def _settled(reading: Reading) -> Settled:
+    return Settled(at=reading.checkpoint.at_s, total=reading.checkpoint.total, bad=reading.checkpoint.bad)
+
+
+def _evidence(entry: ObjectiveEvidence, measured: Measurements, reading: Reading | None, fresh_s: float) -> Evidence:
+    newest_s = reading.last_sample_s if reading else None
+    return Evidence(
+        candidate=Counts(entry.total, entry.bad),
+        since=tuple(Counts(r.candidate.total, r.candidate.bad) for r in entry.restarts),
+        stable=Counts(entry.stable.total, entry.stable.bad),
+        stable_since=tuple(Counts(r.stable.total, r.stable.bad) for r in entry.restarts),
+        fresh=newest_s is not None and measured.at_s - newest_s <= fresh_s,
+        unavailable=measured.unavailable or (reading.problem if reading else None),
+        retired=entry.retired,
+    )
+
+
+def _judged(entry: ObjectiveEvidence, judgement: Judgement) -> ObjectiveEvidence:
+    return replace(
+        entry,
+        burn_rate=_significant(judgement.burn_rate),
+        e_value=_significant(judgement.e_value),
+        threshold=judgement.threshold,
+        verdict=judgement.verdict.value,
+        sentence=judgement.sentence,
+    )
+
+
+def _significant(number: float) -> float:
+    """Round to four significant digits: status is for people, and must not change with noise."""
+    return float(f"{number:.4g}")

@@ -1,0 +1,168 @@
+"""Guards of the phase table: each gives the sentence that justifies its move, or None.
+
+They read only the status and the world. Nothing here changes anything.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seatrial.api.fields import format_duration
+from seatrial.judge.types import Verdict
+from seatrial.rollout.target import ALL, intended_weight
+from seatrial.rollout.world import Wish
+
+if TYPE_CHECKING:
+    from seatrial.api.status import ModelDeploymentStatus
+    from seatrial.rollout.world import World
+
+MAX_DRAINING = 8
+"""A new trial waits while so many versions drain: their number in status is bounded."""
+
+
+def burning(status: ModelDeploymentStatus, world: World) -> str | None:
+    """An objective's sequential test has fired."""
+    for entry in world.evidence:
+        if entry.verdict == Verdict.Burning:
+            return f"{_candidate(status)} burns its error budget, {entry.slo}/{entry.objective}: {entry.sentence}"
+    return None
+
+
+def crash_loop(status: ModelDeploymentStatus, world: World) -> str | None:
+    """Its containers restart over and over: no statistics are needed."""
+    workload = world.workloads.get(status.candidate.hash) if status.candidate else None
+    if workload and workload.crash_looping:
+        return f"{_candidate(status)} crashes over and over: {workload.crash_looping}"
+    return None
+
+
+def unready(status: ModelDeploymentStatus, world: World) -> str | None:
+    """It has been without the pods it needs for longer than the deadline."""
+    trial = status.trial
+    if not trial or trial.unready_since is None or world.now_s - trial.unready_since < trial.plan.ready_deadline:
+        return None
+    workload = world.workloads.get(status.candidate.hash) if status.candidate else None
+    why = f": {workload.stuck}" if workload and workload.stuck else ""
+    deadline = format_duration(trial.plan.ready_deadline)
+    return f"{_candidate(status)} has been without the ready pods it needs for {deadline}{why}"
+
+
+def superseded(status: ModelDeploymentStatus, world: World) -> str | None:
+    """The user wishes for another version than the candidate."""
+    if not isinstance(world.wish, Wish) or not status.candidate or world.wish.version == status.candidate.hash:
+        return None
+    return f"{_candidate(status)} is no longer wished for: the spec now asks for version {world.wish.label}"
+
+
+def route_serves(status: ModelDeploymentStatus, world: World) -> str | None:
+    """Nothing is remembered, yet a route carries traffic to a version that is there."""
+    serving = serving_version(world)
+    if status.stable or not serving:
+        return None
+    return f"the status was empty, but the route leads to {serving}: it is taken for the stable version"
+
+
+def serving_version(world: World) -> str | None:
+    """Find the ready version with the most weight in the route."""
+    weights = world.route.weights if world.route else {}
+    ready = [version for version, weight in weights.items() if weight and world.ready(version)]
+    return max(ready, key=lambda version: (weights[version], version), default=None)
+
+
+def first(status: ModelDeploymentStatus, world: World) -> str | None:
+    """A first version is wished for: it has nothing to be compared with and nobody to take its traffic."""
+    if status.stable or not isinstance(world.wish, Wish):
+        return None
+    return f"version {world.wish.label} is the first one: it is deployed without a trial"
+
+
+def all_available(status: ModelDeploymentStatus, world: World) -> str | None:
+    """All pods of the candidate are ready and warmed up."""
+    workload = world.workloads.get(status.candidate.hash) if status.candidate else None
+    if not workload or workload.terminating or not 0 < workload.desired <= workload.available:
+        return None
+    return f"{_candidate(status)} is ready with {workload.available} of {workload.desired} pods"
+
+
+def stable_wished(status: ModelDeploymentStatus, world: World) -> str | None:
+    """The spec asks for the stable version again."""
+    if isinstance(world.wish, Wish) and status.stable and world.wish.version == status.stable.hash:
+        return f"the spec asks for version {world.wish.label} again, which is stable: nothing to do"
+    return None
+
+
+def new_version(status: ModelDeploymentStatus, world: World) -> str | None:
+    """The spec asks for a version that is neither stable nor quarantined."""
+    wish = world.wish
+    if not isinstance(wish, Wish) or wish.paused or not status.stable or len(status.draining) >= MAX_DRAINING:
+        return None
+    if wish.version == status.stable.hash or wish.version in status.quarantined:
+        return None
+    return f"version {wish.label} goes on trial beside version {status.stable.label}"
+
+
+def may_get_weight(status: ModelDeploymentStatus, world: World) -> str | None:
+    """Pods are ready and warm, the gateway knows the backend, and Prometheus already sees it."""
+    if not status.candidate or not status.trial or not isinstance(world.wish, Wish) or world.wish.paused:
+        return None
+    if not all_available(status, world) or world.metrics_down or not seen(status, world):
+        return None
+    if not in_route(status, world, status.candidate.hash, 0):
+        return None
+    step = status.trial.plan.steps[0]
+    return f"{_candidate(status)} is ready, warm and seen by Prometheus: it gets {step.weight} % of the requests"
+
+
+def seen(status: ModelDeploymentStatus, world: World) -> bool:
+    """Tell whether Prometheus scrapes every pod of the candidate: weight before that would be judged blindly."""
+    workload = world.workloads.get(status.candidate.hash) if status.candidate else None
+    return workload is not None and world.targets_up.get(workload.version, 0) >= workload.desired
+
+
+def step_passed(status: ModelDeploymentStatus, world: World) -> str | None:
+    """The step is over and another one follows."""
+    trial = status.trial
+    if not trial or not _step_over(status, world) or trial.step_index + 1 >= len(trial.plan.steps):
+        return None
+    following = trial.plan.steps[trial.step_index + 1]
+    return f"{_candidate(status)} passed step {trial.step_index + 1}: it gets {following.weight} % of the requests"
+
+
+def last_step_passed(status: ModelDeploymentStatus, world: World) -> str | None:
+    """The last step is over."""
+    if not _step_over(status, world):
+        return None
+    return f"{_candidate(status)} passed all steps: it gets all requests"
+
+
+def all_traffic_seen(status: ModelDeploymentStatus, world: World) -> str | None:
+    """The gateway has taken the route that leads to the candidate alone."""
+    if not status.candidate or not world.ready(status.candidate.hash):
+        return None
+    if not in_route(status, world, status.candidate.hash, ALL):
+        return None
+    return f"{_candidate(status)} is promoted: it serves all requests and is stable now"
+
+
+def in_route(status: ModelDeploymentStatus, world: World, version: str, weight: int) -> bool:
+    """Tell whether the route carries just this weight for a version, stable the rest, and the gateway has taken it."""
+    route = world.route
+    if not route or not route.programmed or route.weights.get(version) != weight:
+        return False
+    return status.stable is None or route.weights.get(status.stable.hash) == ALL - weight
+
+
+def _step_over(status: ModelDeploymentStatus, world: World) -> bool:
+    """Long enough at this weight, every objective Healthy, and nobody holds it."""
+    trial = status.trial
+    if not trial or trial.step_since is None or not isinstance(world.wish, Wish) or world.wish.paused:
+        return False
+    if not in_route(status, world, status.candidate.hash if status.candidate else "", intended_weight(status)):
+        return False
+    if world.now_s - trial.step_since < trial.plan.steps[trial.step_index].for_:
+        return False
+    return bool(world.evidence) and all(entry.verdict == Verdict.Healthy for entry in world.evidence)
+
+
+def _candidate(status: ModelDeploymentStatus) -> str:
+    return f"version {status.candidate.label} ({status.candidate.hash})" if status.candidate else "no version"

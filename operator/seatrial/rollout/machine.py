@@ -1,0 +1,218 @@
+"""The phase machine: every move a ModelDeployment can make stands in this file, in one table.
+
+Theory of operation
+-------------------
+A ModelDeployment has at most two versions that matter: *stable*, the last one that was fully promoted, and a
+*candidate* on its way. What the phases mean for traffic and pods is in target.py; this file says only when one phase
+follows another, and what is remembered on the way.
+
+``decide`` is called again and again with the status that the last call made and with what the world looks like now. It
+first notes what was seen (is the weight in the route? since when are pods missing? which versions have drained?), then
+takes the first move of ``TRANSITIONS`` whose phase fits and whose guard gives a sentence. At most one move per call: if
+another one is due, the next look follows at once.
+
+The order of the table is the order of precedence:
+
+* A rollback comes first. Nothing else (a pause, an edited spec, a metrics outage, a missing readiness) is asked before
+  it, and it takes one move from any step to weight 0.
+* A changed wish comes second: a candidate that nobody wants any more loses its traffic before anything else is tried.
+* Only then may a rollout go on. All such moves ask that the user has not paused and that the spec can be used. A step
+  is over when it lasted long enough *and* every objective is Healthy; NoData, Unavailable, Inconclusive and Environment
+  hold the weight where it is. No row reads them: what no row takes, stays.
+
+Two special cases win over simplicity:
+
+* A status that was lost (a backup restored without it) is rebuilt from the route: the version that carries the traffic
+  is stable. Otherwise the wished version would replace it without a trial.
+* A rolled-back version stays in ``quarantined``. Applying it again starts nothing; applying stable again is the way out
+  of RolledBack, and so is anything new.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from seatrial.api.status import Phase
+from seatrial.rollout import guards, moves
+from seatrial.rollout.decision import Decision, Notice
+from seatrial.rollout.report import report
+from seatrial.rollout.target import intended_weight, still_draining, target
+from seatrial.rollout.world import Wish
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from seatrial.api.status import ModelDeploymentStatus
+    from seatrial.rollout.world import World
+
+    Guard = Callable[[ModelDeploymentStatus, World], str | None]
+    Move = Callable[[ModelDeploymentStatus, World, str], ModelDeploymentStatus]
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One row of the table: in these phases, when the guard gives a sentence, make the move and tell it."""
+
+    name: str
+    phases: frozenset[Phase]
+    guard: Guard
+    move: Move
+    to: Phase
+    event: str
+    warning: bool = False
+
+
+UNDERWAY = frozenset({Phase.STARTING, Phase.TRIAL, Phase.PROMOTING})
+"""A candidate is there, and stable could take its traffic back."""
+
+P = Phase
+TRANSITIONS = (
+    Transition("burning", UNDERWAY, guards.burning, moves.roll_back, P.ROLLED_BACK, "RolledBack", warning=True),
+    Transition("crash loop", UNDERWAY, guards.crash_loop, moves.roll_back, P.ROLLED_BACK, "RolledBack", warning=True),
+    Transition("not ready", UNDERWAY, guards.unready, moves.roll_back, P.ROLLED_BACK, "RolledBack", warning=True),
+    Transition("superseded", UNDERWAY, guards.superseded, moves.drop_candidate, P.STABLE, "Superseded"),
+    Transition(
+        "superseded at first",
+        frozenset({P.DEPLOYING}),
+        guards.superseded,
+        moves.drop_candidate,
+        P.PENDING,
+        "Superseded",
+    ),
+    Transition("status lost", frozenset({P.PENDING}), guards.route_serves, moves.recover, P.STABLE, "Recovered"),
+    Transition("first version", frozenset({P.PENDING}), guards.first, moves.begin, P.DEPLOYING, "Deploying"),
+    Transition("first ready", frozenset({P.DEPLOYING}), guards.all_available, moves.promote, P.STABLE, "Deployed"),
+    Transition(
+        "back to stable", frozenset({P.ROLLED_BACK}), guards.stable_wished, moves.rest, P.STABLE, "BackToStable"
+    ),
+    Transition(
+        "new version",
+        frozenset({P.STABLE, P.ROLLED_BACK}),
+        guards.new_version,
+        moves.begin,
+        P.STARTING,
+        "TrialStarting",
+    ),
+    Transition("seaworthy", frozenset({P.STARTING}), guards.may_get_weight, moves.first_step, P.TRIAL, "StepStarted"),
+    Transition("step passed", frozenset({P.TRIAL}), guards.step_passed, moves.next_step, P.TRIAL, "StepStarted"),
+    Transition(
+        "last step passed", frozenset({P.TRIAL}), guards.last_step_passed, moves.all_traffic, P.PROMOTING, "Promoting"
+    ),
+    Transition(
+        "all traffic seen", frozenset({P.PROMOTING}), guards.all_traffic_seen, moves.promote, P.STABLE, "Promoted"
+    ),
+)
+"""All moves, in order of precedence; the diagram in the guide is drawn from here."""
+
+
+def decide(status: ModelDeploymentStatus, world: World, *, look_s: float) -> Decision:
+    """Decide what follows from a status and from what the world looks like.
+
+    Parameters
+    ----------
+    status
+        The status as last recorded.
+    world
+        What was observed, all at ``world.now_s``.
+    look_s
+        Seconds between two looks at a version that gets traffic.
+
+    Returns
+    -------
+    Decision
+        Deciding again on the decision's own status in the same world gives no further move, unless one is due.
+    """
+    before = status
+    status = _note(status, world)
+    taken: Transition | None = None
+    sentence = ""
+    for row in TRANSITIONS:
+        if status.phase in row.phases and (found := row.guard(status, world)):
+            taken, sentence = row, found
+            status = replace(row.move(status, world, found), phase=row.to)
+            break
+    drain_s = _drain_s(before, world)
+    wanted = target(status, world, drain_s)
+    status = report(status, world, wanted)
+    notices = [Notice("Warning" if taken.warning else "Normal", taken.event, sentence)] if taken else []
+    return Decision(
+        status=status,
+        target=wanted,
+        notices=(*notices, *_condition_notices(before, status)),
+        look_again_s=0.0 if taken else _look_again_s(status, world, drain_s, look_s),
+        urgent=_candidate_weight(status) < _candidate_weight(before),
+    )
+
+
+def _note(status: ModelDeploymentStatus, world: World) -> ModelDeploymentStatus:
+    """Remember what was seen: evidence, the weight in the route, missing pods, versions that are gone."""
+    gone = [
+        entry
+        for entry in status.draining
+        if not (entry.hash in world.workloads or (world.route and entry.hash in world.route.weights))
+    ]
+    if gone:
+        status = replace(status, draining=tuple(entry for entry in status.draining if entry not in gone))
+    trial, candidate = status.trial, status.candidate
+    if not trial or not candidate:
+        return status
+    if world.evidence:
+        trial = replace(trial, evidence=world.evidence)
+    enough = (
+        guards.all_available(status, world)
+        if status.phase in {P.DEPLOYING, P.STARTING}
+        else world.ready(candidate.hash)
+    )
+    if enough:
+        trial = replace(trial, unready_since=None)
+    elif trial.unready_since is None:
+        trial = replace(trial, unready_since=world.now_s)
+    if status.phase is P.TRIAL:
+        there = guards.in_route(status, world, candidate.hash, intended_weight(status))
+        if not there or not world.ready(candidate.hash):
+            trial = replace(trial, step_since=None)
+        elif trial.step_since is None:
+            trial = replace(trial, step_since=world.now_s)
+    return replace(status, trial=trial)
+
+
+def _candidate_weight(status: ModelDeploymentStatus) -> int:
+    return intended_weight(status) if status.candidate else 0
+
+
+def _drain_s(status: ModelDeploymentStatus, world: World) -> float:
+    """Tell how long versions drain: as the running trial was promised, otherwise as the spec says now."""
+    if status.trial:
+        return status.trial.plan.drain
+    return world.wish.plan.drain if isinstance(world.wish, Wish) else 30.0
+
+
+def _look_again_s(status: ModelDeploymentStatus, world: World, drain_s: float, look_s: float) -> float | None:
+    """Say when to look again without being woken: nothing is polled while nothing is underway."""
+    if status.phase in UNDERWAY:
+        return look_s
+    waits = list(still_draining(status, world.now_s, drain_s).values())
+    if status.phase is P.DEPLOYING or (status.draining and not waits):
+        waits.append(1.0)
+    return min(waits, default=None)
+
+
+def _condition_notices(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> tuple[Notice, ...]:
+    """Tell about conditions that turned against the user, and back."""
+    old = {condition.type: condition for condition in before.conditions}
+    told = {"Accepted", "MetricsAvailable"}
+    turned = [
+        condition
+        for condition in after.conditions
+        if condition.type in told
+        and condition.status != "Unknown"
+        and (
+            (had := old.get(condition.type)) is None or had.status != condition.status or had.reason != condition.reason
+        )
+    ]
+    return tuple(
+        Notice("Normal" if c.status == "True" else "Warning", c.reason, c.message)
+        for c in turned
+        if c.status == "False" or (c.type in old and old[c.type].status == "False")
+    )

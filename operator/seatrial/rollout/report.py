@@ -1,0 +1,187 @@
+"""What a status shows to people: columns, one sentence, and the five conditions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from seatrial.api.fields import format_duration
+from seatrial.api.status import Condition, Phase
+from seatrial.judge.judge import SEVERITY
+from seatrial.judge.types import Verdict
+from seatrial.rollout import guards
+from seatrial.rollout.target import intended_weight
+from seatrial.rollout.world import Refusal
+
+if TYPE_CHECKING:
+    from seatrial.api.status import ModelDeploymentStatus, ObjectiveEvidence
+    from seatrial.rollout.decision import Target
+    from seatrial.rollout.world import World
+
+    Found = tuple[str, str, str]
+    """Status, reason and message of a condition."""
+
+
+def report(status: ModelDeploymentStatus, world: World, wanted: Target) -> ModelDeploymentStatus:
+    """Fill in everything of a status that only tells what the rest of it means."""
+    worst = _worst(status.trial.evidence if status.trial else ())
+    progressing = _progressing(status, world, worst)
+    found = {
+        "Accepted": _accepted(world),
+        "Ready": _ready(status, world),
+        "Progressing": progressing,
+        "TrafficInSync": _traffic_in_sync(wanted, world),
+        "MetricsAvailable": _metrics_available(status, world),
+    }
+    return replace(
+        status,
+        observed_generation=world.generation,
+        step=_step(status),
+        weight=wanted.weights.get(status.candidate.hash, 0) if status.candidate else 0,
+        verdict=worst.verdict if worst else "",
+        summary=progressing[2],
+        conditions=tuple(_condition(status, world, kind, *what) for kind, what in found.items()),
+    )
+
+
+def _condition(
+    status: ModelDeploymentStatus, world: World, kind: str, value: str, reason: str, message: str
+) -> Condition:
+    """Make a condition that keeps the time of its last transition while its status stays."""
+    old = next((c for c in status.conditions if c.type == kind), None)
+    since = old.last_transition_time if old and old.status == value else world.now_s
+    return Condition(kind, value, reason, message, since, world.generation)
+
+
+def _worst(evidence: tuple[ObjectiveEvidence, ...]) -> ObjectiveEvidence | None:
+    return min(
+        (entry for entry in evidence if entry.verdict),
+        key=lambda entry: (SEVERITY.index(Verdict(entry.verdict)), -entry.e_value),
+        default=None,
+    )
+
+
+def _step(status: ModelDeploymentStatus) -> str:
+    """Write the step the way people count: 2/4."""
+    trial = status.trial
+    if not trial or not status.candidate or status.phase is Phase.DEPLOYING:
+        return ""
+    number = {Phase.STARTING: 0, Phase.PROMOTING: len(trial.plan.steps)}.get(status.phase, trial.step_index + 1)
+    return f"{number}/{len(trial.plan.steps)}"
+
+
+def _accepted(world: World) -> Found:
+    if isinstance(world.wish, Refusal):
+        return "False", world.wish.reason, world.wish.sentence
+    return "True", "Accepted", "the spec can be used"
+
+
+def _ready(status: ModelDeploymentStatus, world: World) -> Found:
+    if not status.stable:
+        return "False", "NothingDeployed", "no version has been deployed yet"
+    ready = world.ready(status.stable.hash)
+    if not ready:
+        return "False", "NoReadyPod", f"the stable version {status.stable.label} has no ready pod"
+    if not world.route or not world.route.programmed:
+        why = world.route.problem if world.route and world.route.problem else "the gateway has not taken it yet"
+        return "False", "RouteNotProgrammed", f"requests don't reach the model: {why}"
+    return "True", "Serving", f"version {status.stable.label} serves with {ready} ready pods"
+
+
+def _traffic_in_sync(wanted: Target, world: World) -> Found:
+    if not wanted.weights:
+        return "Unknown", "NoRoute", "no version is ready to get traffic"
+    if not world.route:
+        return "False", "RouteMissing", "the HTTPRoute isn't there yet"
+    if dict(world.route.weights) != dict(wanted.weights):
+        return "False", "WeightsDiffer", "the HTTPRoute is being brought to the weights that are asked for"
+    if not world.route.programmed:
+        return "False", "NotProgrammed", world.route.problem or "the gateway has not taken the newest route yet"
+    return "True", "InSync", "the gateway has taken the weights that are asked for"
+
+
+def _metrics_available(status: ModelDeploymentStatus, world: World) -> Found:
+    if not status.candidate or status.phase is Phase.DEPLOYING:
+        return "Unknown", "NotNeeded", "nothing is on trial"
+    if world.metrics_down:
+        return "False", "Unavailable", f"the weight is held: {world.metrics_down}"
+    if not guards.seen(status, world):
+        up, label = world.targets_up.get(status.candidate.hash, 0), status.candidate.label
+        return "False", "NotScraped", f"Prometheus scrapes {up} pods of version {label}, which are not all of them"
+    return "True", "Available", "Prometheus answers and sees every pod of the candidate"
+
+
+def _progressing(status: ModelDeploymentStatus, world: World, worst: ObjectiveEvidence | None) -> Found:
+    if isinstance(world.wish, Refusal):
+        return "False", world.wish.reason, f"nothing moves on: {world.wish.sentence}"
+    match status.phase:
+        case Phase.PENDING:
+            return "False", "Pending", "nothing has been deployed yet"
+        case Phase.DEPLOYING | Phase.STARTING:
+            return _starting(status, world)
+        case Phase.TRIAL:
+            return _on_trial(status, world, worst)
+        case Phase.PROMOTING:
+            label = status.candidate.label if status.candidate else ""
+            return "True", "Promoting", f"version {label} takes over all requests"
+        case Phase.STABLE | Phase.ROLLED_BACK:
+            return _at_rest(status, world)
+
+
+def _starting(status: ModelDeploymentStatus, world: World) -> Found:
+    if not status.candidate or not status.trial or isinstance(world.wish, Refusal):
+        return "False", "Pending", "no version is wished for"
+    label = status.candidate.label
+    workload = world.workloads.get(status.candidate.hash)
+    if not guards.all_available(status, world):
+        ready = f"{workload.ready} of {workload.desired} pods are ready" if workload else "its pods are being created"
+        late = status.trial.unready_since is not None and (
+            world.now_s - status.trial.unready_since >= status.trial.plan.ready_deadline
+        )
+        why = (workload.crash_looping or workload.stuck) if workload else None
+        reason = "DeadlineExceeded" if late else "WaitingForPods"
+        return "False" if late else "True", reason, f"version {label}: {ready}" + (f": {why}" if why else "")
+    if world.wish.paused:
+        return "False", "Paused", f"version {label} is ready and waits: the rollout is paused"
+    if world.metrics_down or not guards.seen(status, world):
+        return (
+            "True",
+            "WaitingForMetrics",
+            f"version {label} is ready and gets weight once Prometheus sees all its pods",
+        )
+    return "True", "WaitingForRoute", f"version {label} is ready and gets weight once the gateway knows it"
+
+
+def _on_trial(status: ModelDeploymentStatus, world: World, worst: ObjectiveEvidence | None) -> Found:
+    trial, candidate = status.trial, status.candidate
+    if not trial or not candidate or isinstance(world.wish, Refusal):
+        return "False", "Pending", "no version is wished for"
+    step, weight = trial.plan.steps[trial.step_index], intended_weight(status)
+    where = f"version {candidate.label}, step {trial.step_index + 1} of {len(trial.plan.steps)}, {weight} % of requests"
+    frozen = "" if world.wish.plan == trial.plan else " (this trial keeps the steps and objectives it began with)"
+    if not world.ready(candidate.hash):
+        return "False", "NoReadyPod", f"{where}: it has no ready pod and gets no traffic until it has{frozen}"
+    if world.wish.paused:
+        return "False", "Paused", f"{where}: paused; it is judged all the same{frozen}"
+    if trial.step_since is None:
+        return "True", "WaitingForRoute", f"{where}: the gateway is taking the weight{frozen}"
+    said = f"{worst.slo}/{worst.objective}: {worst.sentence}" if worst else "nothing was measured yet"
+    if worst and worst.verdict != Verdict.Healthy and world.now_s - trial.step_since >= step.for_:
+        return "False", worst.verdict, f"{where}, held: {said}{frozen}"
+    return "True", "Judging", f"{where} for {format_duration(step.for_)}: {said}{frozen}"
+
+
+def _at_rest(status: ModelDeploymentStatus, world: World) -> Found:
+    if isinstance(world.wish, Refusal) or not status.stable:
+        return "False", "Pending", "no version is wished for"
+    label = status.stable.label
+    if world.wish.version == status.stable.hash:
+        return "False", "Complete", f"version {label} serves all requests"
+    if world.wish.version in status.quarantined:
+        fate = next(
+            (entry.sentence for entry in status.history if entry.hash == world.wish.version), "it was rolled back"
+        )
+        return "False", "RolledBack", f"version {label} serves all requests; {fate}"
+    if world.wish.paused:
+        return "False", "Paused", f"version {label} serves all requests; version {world.wish.label} waits: paused"
+    return "False", "Waiting", f"version {label} serves all requests; version {world.wish.label} is next"

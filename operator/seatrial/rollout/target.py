@@ -1,0 +1,80 @@
+"""From a status to the cluster that it asks for.
+
+Two rules hold in every state, and are the last word over what a phase intends: weights sum to 100, and no weight above
+0 points at a version without ready pods while another version could serve.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seatrial.api.status import Phase
+from seatrial.rollout.decision import Target
+from seatrial.rollout.world import Wish
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from seatrial.api.status import ModelDeploymentStatus
+    from seatrial.rollout.world import World
+
+ALL = 100
+"""All requests, in percent."""
+
+
+def intended_weight(status: ModelDeploymentStatus) -> int:
+    """Tell the candidate's share of the requests that a status asks for, in percent."""
+    if status.phase is Phase.TRIAL and status.trial:
+        return status.trial.plan.steps[status.trial.step_index].weight
+    return ALL if status.phase is Phase.PROMOTING else 0
+
+
+def still_draining(status: ModelDeploymentStatus, now_s: float, drain_s: float) -> dict[str, float]:
+    """Find the versions that lost their traffic less than ``drain_s`` ago, with the seconds left."""
+    left_s = {entry.hash: entry.since + drain_s - now_s for entry in status.draining}
+    return {version: seconds for version, seconds in left_s.items() if seconds > 0}
+
+
+def target(status: ModelDeploymentStatus, world: World, drain_s: float) -> Target:
+    """Compute how the cluster must look for a status."""
+    weights: dict[str, int] = {}
+    if status.stable:
+        weight = intended_weight(status)
+        # Weight 0 entries stay in the route: Envoy knows the cluster before it gets weight, and until it has drained.
+        weights = dict.fromkeys(still_draining(status, world.now_s, drain_s), 0)
+        weights[status.stable.hash] = ALL - weight
+        if status.candidate and status.candidate.hash in world.workloads:
+            weights[status.candidate.hash] = weight
+        elif weight:
+            weights[status.stable.hash] = ALL
+    return Target(
+        weights=_served(weights, status.stable.hash if status.stable else None, world),
+        replicas=_replicas(status, world),
+    )
+
+
+def _served(weights: Mapping[str, int], stable: str | None, world: World) -> Mapping[str, int]:
+    """Move weight away from versions without ready pods, to one that was meant to serve, or to stable.
+
+    A version that drains, or that still waits for its first weight, never inherits: it is out, or not yet in, for a
+    reason.
+    """
+    dead = {version: weight for version, weight in weights.items() if weight and not world.ready(version)}
+    heirs = [version for version, weight in weights.items() if world.ready(version) and (weight or version == stable)]
+    if not dead or not heirs:
+        return weights
+    heir = max(heirs, key=lambda version: (weights[version], version))
+    moved = {version: 0 if version in dead else weight for version, weight in weights.items()}
+    moved[heir] += sum(dead.values())
+    return moved
+
+
+def _replicas(status: ModelDeploymentStatus, world: World) -> Mapping[str, int]:
+    """Tell how many pods each version needs; versions not named may go."""
+    serving = [ref.hash for ref in (status.stable, status.candidate) if ref]
+    routed = world.route.weights if world.route else {}
+    kept = [entry.hash for entry in status.draining if entry.hash in routed]
+    observed = {version: world.workloads[version].desired for version in kept if version in world.workloads}
+    if isinstance(world.wish, Wish):
+        return observed | dict.fromkeys(serving, world.wish.replicas)
+    return observed | {version: world.workloads[version].desired for version in serving if version in world.workloads}
