@@ -163,7 +163,7 @@ class Load:
         The load stops by itself after this many seconds.
     """
 
-    def __init__(  # noqa: PLR0913 # each one is a property of the load that callers name
+    def __init__(
         self,
         url: str,
         host: str,
