@@ -102,11 +102,12 @@ class Strategy(ApiModel):
             max_length=32,
             json_schema_extra={
                 "x-kubernetes-validations": [
+                    rule("size(self) > 0", "a trial needs at least one step: for example {weight: 10, for: 10m}"),
                     rule(
                         "self.all(s, self.exists_one(t, t.weight == s.weight)) && "
                         "(size(self) < 2 || self.map(s, s.weight).isSorted())",
                         "weights must rise from step to step: for example 1, 10, 50",
-                    )
+                    ),
                 ]
             },
         ),

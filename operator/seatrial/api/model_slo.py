@@ -111,7 +111,7 @@ class ModelSLOSpec(ApiModel):
                 ),
                 rule(
                     f"!{matches(DECIMAL_PATTERN, 'self.rollback.burnRate')} || "
-                    f"self.objectives.all(o, !{matches(PERCENT_PATTERN, 'o.target')} || "
+                    f"self.objectives.all(o, !{matches(PERCENT_PATTERN, 'o.target')} || double(o.target) <= 1.0 || "
                     "double(self.rollback.burnRate) * (100.0 - double(o.target)) < 100.0)",
                     "rollback.burnRate times the error budget of an objective reaches 100 percent: no version could "
                     "ever be rolled back for it; lower burnRate or raise the target",

@@ -34,8 +34,7 @@ LONGEST_NAME = 45
 DEPLOYMENT_NAME = [
     rule(
         f"size(self.metadata.name) <= {LONGEST_NAME}",
-        f"metadata.name is longer than {LONGEST_NAME} characters: Deployments and Services are named after it, "
-        "with a hash behind it",
+        f"metadata.name is longer than {LONGEST_NAME} characters: Deployments and Services are named after it",
     ),
     rule(
         "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",

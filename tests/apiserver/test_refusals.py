@@ -1,0 +1,197 @@
+"""What `kubectl apply` refuses, and the very sentence that the user reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.apiserver.samples import DEPLOYMENT, SLO, changed, objective, steps
+
+if TYPE_CHECKING:
+    from tests.apiserver.conftest import ApiServer
+
+DURATION = "write a duration such as 500ms, 30s, 10m, 1h30m or 28d"
+NO_TEMPLATE = "spec: Invalid value: template.spec.containers is missing: it is a pod template, as in a Deployment"
+BAD_NAME = (
+    "metadata.name must begin with a letter and hold only lower-case letters, digits and dashes: "
+    "Services are named after it"
+)
+ONE_OF_TWO = "sli: Invalid value: name either a template, or your own counters good and total"
+BURN_RATE = "burnRate is a positive number, such as '2'"
+ALPHA = "alpha is a probability above 0 and below 0.5, such as '0.01'"
+NEVER_FIRES = (
+    "spec: Invalid value: rollback.burnRate times the error budget of an objective reaches 100 percent: no version "
+    "could ever be rolled back for it; lower burnRate or raise the target"
+)
+FULL_MARKS = "a target of 100 percent leaves no error budget: no version could ever pass; use for example '99.99'"
+RATIO = "the target is a percentage of good events, not a ratio: write '99.9', not '0.999'"
+HOST = "a host name is lower-case and has no scheme, port or path: scorer.example.com or *.example.com"
+RISING = "spec.strategy.steps: Invalid value: weights must rise from step to step: for example 1, 10, 50"
+
+BAD_DEPLOYMENTS: dict[str, tuple[dict[str, Any], str]] = {
+    "weights fall": ({"spec__strategy__steps": steps(10, 5)}, RISING),
+    "weights stay": ({"spec__strategy__steps": steps(10, 10)}, RISING),
+    "empty steps": (
+        {"spec__strategy__steps": []},
+        "spec.strategy.steps: Invalid value: a trial needs at least one step: for example {weight: 10, for: 10m}",
+    ),
+    "no steps": ({"spec__strategy__steps": None}, "spec.strategy.steps: Required value"),
+    "weight 0": (
+        {"spec__strategy__steps": steps(0, 10)},
+        "steps[0].weight in body should be greater than or equal to 1",
+    ),
+    "weight 101": (
+        {"spec__strategy__steps": steps(10, 101)},
+        "steps[1].weight in body should be less than or equal to 100",
+    ),
+    "step without for": ({"spec__strategy__steps": [{"weight": 1}]}, "spec.strategy.steps[0].for: Required value"),
+    "step for weeks": ({"spec__strategy__steps__0__for": "2w"}, f'steps[0].for: Invalid value: "2w": {DURATION}'),
+    "warm-up in words": ({"spec__strategy__warmUp": "soon"}, f'strategy.warmUp: Invalid value: "soon": {DURATION}'),
+    "drain as a number": ({"spec__strategy__drain": 30}, "spec.strategy.drain in body must be of type string"),
+    "no time to get ready": (
+        {"spec__strategy__readyDeadline": "0s"},
+        'spec.strategy.readyDeadline: Invalid value: "0s": the duration must be longer than 0',
+    ),
+    "no template": ({"spec__template": None}, "spec.template: Required value"),
+    "empty template": ({"spec__template": {}}, NO_TEMPLATE),
+    "template without containers": ({"spec__template": {"spec": {"containers": []}}}, NO_TEMPLATE),
+    "no ModelSLO": ({"spec__slos": []}, "spec.slos in body should have at least 1 items"),
+    "one ModelSLO twice": (
+        {"spec__slos": [{"name": "a"}, {"name": "a"}]},
+        "spec.slos: Invalid value: the same ModelSLO is named twice",
+    ),
+    "host name with scheme": ({"spec__traffic__gateway__hostnames": ["http://a.example/"]}, HOST),
+    "host name in capitals": ({"spec__traffic__gateway__hostnames": ["Scorer.example.com"]}, HOST),
+    "no gateway": (
+        {"spec__traffic__gateway__parentRefs": []},
+        "gateway.parentRefs in body should have at least 1 items",
+    ),
+    "long name": (
+        {"metadata__name": "a" * 46},
+        "metadata.name is longer than 45 characters: Deployments and Services are named after it",
+    ),
+    "name with a dot": ({"metadata__name": "fraud.scorer"}, BAD_NAME),
+    "name with a digit first": ({"metadata__name": "7scorer"}, BAD_NAME),
+    "port 0": ({"spec__port": 0}, "spec.port in body should be greater than or equal to 1"),
+    "port too high": ({"spec__port": 65536}, "spec.port in body should be less than or equal to 65535"),
+    "no replicas": ({"spec__replicas": 0}, "spec.replicas in body should be greater than or equal to 1"),
+    "version as a number": ({"spec__model__version": 7}, "spec.model.version in body must be of type string"),
+    "misspelt field": ({"spec__strategy__step": []}, 'unknown field "spec.strategy.step"'),
+}
+
+BAD_SLOS: dict[str, tuple[dict[str, Any], str]] = {
+    "target 100": ({"spec__objectives__0__target": "100"}, f'target: Invalid value: "100": {FULL_MARKS}'),
+    "target 100.0": ({"spec__objectives__0__target": "100.0"}, f'target: Invalid value: "100.0": {FULL_MARKS}'),
+    "target as a ratio": ({"spec__objectives__0__target": "0.999"}, f'target: Invalid value: "0.999": {RATIO}'),
+    "target with a sign": (
+        {"spec__objectives__0__target": "99.9%"},
+        "target: Invalid value: \"99.9%\": write the target as a decimal string in percent: '99.9'",
+    ),
+    "target as a number": ({"spec__objectives__0__target": 99.9}, "target in body must be of type string"),
+    "window in weeks": ({"spec__window": "4w"}, f'spec.window: Invalid value: "4w": {DURATION}'),
+    "window of nothing": (
+        {"spec__window": "0d"},
+        'spec.window: Invalid value: "0d": the duration must be longer than 0',
+    ),
+    "template and counters": ({"spec__objectives__2__sli__template": "http-availability"}, ONE_OF_TWO),
+    "template and good": (
+        {"spec__objectives__2__sli": {"template": "http-availability", "good": "good_total{$selector}"}},
+        ONE_OF_TWO,
+    ),
+    "neither template nor counters": ({"spec__objectives__0__sli": {}}, ONE_OF_TWO),
+    "good without total": (
+        {"spec__objectives__2__sli__total": None},
+        "spec.objectives[2].sli: Invalid value: counters of your own come in pairs: good and total",
+    ),
+    "counter without selector": (
+        {"spec__objectives__2__sli__total": "app_requests_total"},
+        "write $selector where the labels of the version belong: app_requests_total{$selector}",
+    ),
+    "latency without threshold": (
+        {"spec__objectives__1__sli__threshold": None},
+        "spec.objectives[1].sli: Invalid value: the template http-latency needs a threshold, such as 250ms",
+    ),
+    "threshold of nothing": (
+        {"spec__objectives__1__sli__threshold": "0ms"},
+        'threshold: Invalid value: "0ms": the duration must be longer than 0',
+    ),
+    "availability with threshold": (
+        {"spec__objectives__0__sli__threshold": "1s"},
+        "spec.objectives[0].sli: Invalid value: a threshold belongs to the template http-latency and to nothing else",
+    ),
+    "counters with server": (
+        {"spec__objectives__2__sli__server": "mlserver"},
+        "spec.objectives[2].sli: Invalid value: a server belongs to a template; counters of your own need none",
+    ),
+    "one objective twice": (
+        {"spec__objectives": [objective(), objective()]},
+        "spec: Invalid value: two objectives have the same name",
+    ),
+    "no objective": ({"spec__objectives": []}, "spec.objectives in body should have at least 1 items"),
+    "objective name with a blank": (
+        {"spec__objectives__0__name": "first one"},
+        "spec.objectives[0].name in body should match '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$'",
+    ),
+    "burn rate in words": ({"spec__rollback__burnRate": "fast"}, f'"fast": {BURN_RATE}'),
+    "burn rate 0": ({"spec__rollback__burnRate": "0"}, f'"0": {BURN_RATE}'),
+    "burn rate that no version can reach": ({"spec__objectives__1__target": "50"}, NEVER_FIRES),
+    "alpha of one half": ({"spec__rollback__alpha": "0.5"}, f'"0.5": {ALPHA}'),
+    "alpha 0": ({"spec__rollback__alpha": "0.0"}, f'"0.0": {ALPHA}'),
+    "alpha in percent": ({"spec__rollback__alpha": "1%"}, f'"1%": {ALPHA}'),
+    "minBad 0": ({"spec__rollback__minBad": 0}, "spec.rollback.minBad in body should be greater than or equal to 1"),
+}
+
+GOOD: dict[str, dict[str, Any]] = {
+    "ModelDeployment": DEPLOYMENT,
+    "one step, defaults": changed(DEPLOYMENT, spec__strategy={"steps": steps(100)}, spec__replicas=None),
+    "32 steps": changed(DEPLOYMENT, spec__strategy__steps=steps(*range(1, 33))),
+    "longest name": changed(DEPLOYMENT, metadata__name="a" * 45),
+    "wildcard host": changed(DEPLOYMENT, spec__traffic__gateway__hostnames=["*.example.com", "localhost"]),
+    "compound duration": changed(DEPLOYMENT, spec__strategy__steps__0__for="1h30m"),
+    "ModelSLO": SLO,
+    "rollback by default": changed(SLO, spec__rollback=None),
+    "part of rollback": changed(SLO, spec__rollback={"minBad": 5}),
+    "burn rate just reachable": changed(SLO, spec__rollback__burnRate="19.9"),
+    "server named": changed(SLO, spec__objectives__0__sli__server="mlserver"),
+}
+
+
+def refusal(api_server: ApiServer, manifest: dict[str, Any]) -> str:
+    answer = api_server.kubectl("apply", "--dry-run=server", "-f", "-", stdin=manifest)
+    assert answer.returncode == 1, f"accepted: {answer.stdout}"
+    return answer.stderr
+
+
+@pytest.mark.parametrize(("changes", "sentence"), BAD_DEPLOYMENTS.values(), ids=BAD_DEPLOYMENTS)
+def test_a_wrong_model_deployment_is_refused(api_server: ApiServer, changes: dict[str, Any], sentence: str) -> None:
+    assert sentence in refusal(api_server, changed(DEPLOYMENT, **changes))
+
+
+@pytest.mark.parametrize(("changes", "sentence"), BAD_SLOS.values(), ids=BAD_SLOS)
+def test_a_wrong_model_slo_is_refused(api_server: ApiServer, changes: dict[str, Any], sentence: str) -> None:
+    assert sentence in refusal(api_server, changed(SLO, **changes))
+
+
+def test_a_ratio_is_called_a_ratio_and_nothing_else(api_server: ApiServer) -> None:
+    assert NEVER_FIRES not in refusal(api_server, changed(SLO, spec__objectives__0__target="0.999"))
+
+
+@pytest.mark.parametrize("manifest", GOOD.values(), ids=GOOD)
+def test_what_is_in_order_is_accepted(api_server: ApiServer, manifest: dict[str, Any]) -> None:
+    answer = api_server.kubectl("apply", "--dry-run=server", "-f", "-", stdin=manifest)
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_every_rule_of_the_crds_has_a_manifest_that_breaks_it(api_server: ApiServer) -> None:
+    sentences = [sentence for _, sentence in (*BAD_DEPLOYMENTS.values(), *BAD_SLOS.values())]
+    for name in ("modeldeployments", "modelslos"):
+        crd = api_server.get("crd", f"{name}.seatrial.dev")
+        for message in messages(crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]):
+            assert any(message in sentence for sentence in sentences), f"no test for: {message}"
+
+
+def messages(node: dict[str, Any]) -> set[str]:
+    own = {rule["message"] for rule in node.get("x-kubernetes-validations", [])}
+    parts = [*node.get("properties", {}).values(), *([node["items"]] if "items" in node else [])]
+    return own.union(*(messages(part) for part in parts))
