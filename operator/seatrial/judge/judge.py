@@ -2,13 +2,16 @@
 
 A version is judged by itself, on the requests it got since its trial began, objective by objective:
 
-1. ``Burning``: the e-value reached ``S / alpha`` (S objectives share alpha, Bonferroni) and at least ``min_bad``
-   requests were bad. Counts that reached it keep their meaning when the metrics source goes away afterwards, so this
-   comes first.
-2. ``Unavailable`` and ``NoData``: nothing can be said about now. Neither a fault of the version nor a success.
-3. ``Healthy``: the step's requests were seen, the odds on the whole trial are at least 2:1 for the version, and no
+1. ``Burning``: the release overspent its absolute allowance, or the e-value reached ``S / alpha`` (S objectives share
+   alpha, Bonferroni), in both cases with at least ``min_bad`` bad requests. Counts that reached it keep their meaning
+   when the metrics source goes away afterwards, so this comes first.
+2. ``Environment`` instead of the latter: in the stretch in which the candidate did worst, the odds are at least 2:1
+   that stable was over the limit too, and the evidence that the candidate fails more often than stable is below ``S /
+   alpha``.
+3. ``Unavailable`` and ``NoData``: nothing can be said about now. Neither a fault of the version nor a success.
+4. ``Healthy``: the step's requests were seen, the odds on the whole trial are at least 2:1 for the version, and no
    stretch since a restart point speaks 10:1 against it.
-4. ``Inconclusive``: everything else.
+5. ``Inconclusive``: everything else.
 
 All rollouts are judged in one vectorised pass.
 """
@@ -17,13 +20,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from seatrial.judge import sentences
+from seatrial.judge.attribution import Attribution, attribute
 from seatrial.judge.evalue import log_e_restart, log_e_value
-from seatrial.judge.types import Counts, Evidence, Judgement, Objective, Verdict
+from seatrial.judge.guard import excess, overspent
+from seatrial.judge.restart import restart_points
+from seatrial.judge.types import Evidence, Judgement, Objective, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -36,7 +42,7 @@ E_VALUE_CAP = 1e300
 _LOG_CAP = math.log(E_VALUE_CAP)
 _WEAK_TRIAL = math.log(1 / 2)
 _WEAK_STRETCH = math.log(10)
-_START = Counts(0, 0)
+_STABLE_BURNS = math.log(2)
 SEVERITY = (
     Verdict.Burning,
     Verdict.Unavailable,
@@ -45,6 +51,7 @@ SEVERITY = (
     Verdict.Inconclusive,
     Verdict.Healthy,
 )
+"""Verdicts from worst to best: the worst objective decides for the version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +95,33 @@ class Trial:
             raise ValueError("a trial without restarts was given restart points")
 
 
-@dataclass(frozen=True, slots=True)
-class _Finding:
-    """The numbers behind one judgement."""
+class _Case(NamedTuple):
+    """One objective with the numbers behind its judgement; evidence as logs of e-values."""
 
-    log_e: float
-    """The deciding evidence: restart mixture, or the plain test."""
-    log_e_trial: float
-    """The plain test on the whole trial."""
-    log_e_stretch: float
+    objective: Objective
+    evidence: Evidence
+    budget: float
+    p0: float
+    decisive: float
+    """The restart mixture, or the plain test of a trial without restarts."""
+    trial: float
+    """The plain test since the beginning."""
+    loudest: float
     """The strongest of the tests since a restart point."""
-    stretch: Counts
-    """What was counted in that strongest stretch."""
+    stretch: int
+    """The index of that restart point."""
     threshold: float
+    """The e-value itself that decides."""
     step_total: int
     min_requests: int
+
+    @property
+    def fired(self) -> bool:
+        return self.decisive >= math.log(self.threshold)
+
+    @property
+    def said(self) -> str:
+        return sentences.counted(self.evidence.candidate, self.budget)
 
 
 def judge(
@@ -133,35 +152,44 @@ def judge_all(trials: Sequence[Trial]) -> list[tuple[Judgement, ...]]:
     pairs = [pair for trial in trials for pair in zip(trial.objectives, trial.evidence, strict=True)]
     if not pairs:
         return [() for _ in trials]
-    points = [_restart_points(evidence) for _, evidence in pairs]
-    lengths = np.array([len(stretches) for stretches in points])
+    stretches = [
+        [(now.total - then.total, now.bad - then.bad) for then in restart_points(evidence)[0]]
+        for now, evidence in ((evidence.candidate, evidence) for _, evidence in pairs)
+    ]
+    lengths = np.array([len(stretch) for stretch in stretches])
     first = np.concatenate(([0], np.cumsum(lengths)[:-1]))
-    totals, bads = np.array([(c.total, c.bad) for stretches in points for c in stretches], dtype=np.float64).T
-    p0 = np.array([float(objective.p0) for objective, _ in pairs])
+    totals, bads = np.array([counts for stretch in stretches for counts in stretch], dtype=np.float64).T
+    if (bads < 0).any() or (totals < bads).any():
+        raise ValueError("counts shrank since a restart point: they do not belong to the same trial")
+    limits = [float(objective.p0) for objective, _ in pairs]
     gamma = np.array([1 / evidence.dispersion for _, evidence in pairs])
-    log_e = log_e_value(totals, bads, np.repeat(p0, lengths)) * np.repeat(gamma, lengths)
+    log_e = log_e_value(totals, bads, np.repeat(limits, lengths)) * np.repeat(gamma, lengths)
     order = np.arange(len(log_e)) - np.repeat(first, lengths)
     order += np.repeat([evidence.retired for _, evidence in pairs], lengths) * (order > 0)
     mixture = log_e_restart(log_e, first, order)
 
+    trial_log_e, decisive = log_e[first].tolist(), mixture.tolist()
     judged: list[tuple[Judgement, ...]] = []
     position = 0
     for trial in trials:
         judgements = []
         for index, (objective, evidence) in enumerate(zip(trial.objectives, trial.evidence, strict=True)):
             begin = int(first[position])
-            end = begin + int(lengths[position])
-            loudest = begin + int(np.argmax(log_e[begin:end])) if end - begin > 1 else begin
-            finding = _Finding(
-                log_e=float(mixture[position] if trial.restarts else log_e[begin]),
-                log_e_trial=float(log_e[begin]),
-                log_e_stretch=float(log_e[loudest]),
-                stretch=points[position][loudest - begin],
+            stretch = int(log_e[begin : begin + int(lengths[position])].argmax()) if lengths[position] > 1 else 0
+            case = _Case(
+                objective=objective,
+                evidence=evidence,
+                budget=float(objective.error_budget),
+                p0=limits[position],
+                decisive=decisive[position] if trial.restarts else trial_log_e[position],
+                trial=trial_log_e[position],
+                loudest=float(log_e[begin + stretch]),
+                stretch=stretch,
                 threshold=len(trial.objectives) / float(objective.alpha),
                 step_total=evidence.candidate.total if trial.step_total is None else trial.step_total[index],
                 min_requests=trial.min_requests,
             )
-            judgements.append(_judgement(objective, evidence, finding))
+            judgements.append(_judgement(case))
             position += 1
         judged.append(tuple(judgements))
     return judged
@@ -181,53 +209,74 @@ def overall(judgements: Iterable[Judgement]) -> Judgement:
     return worst
 
 
-def _restart_points(evidence: Evidence) -> list[Counts]:
-    """Return what the candidate got since the beginning and since each later restart point."""
-    since = evidence.since[1:] if evidence.since[:1] == (_START,) else evidence.since
-    return [evidence.candidate, *(evidence.candidate - earlier for earlier in since)]
-
-
-def _judgement(objective: Objective, evidence: Evidence, finding: _Finding) -> Judgement:
-    verdict, sentence = _verdict(objective, evidence, finding)
-    counts, budget = evidence.candidate, float(objective.error_budget)
+def _judgement(case: _Case) -> Judgement:
+    """Apply the rules of the module's description: first those that blame, then those that hold or pass."""
+    counts, allowance = case.evidence.candidate, case.evidence.allowance
+    attribution: Attribution | None = None
+    if counts.bad < case.objective.min_bad:
+        verdict, sentence = _held_or_passed(case)
+    elif allowance is not None and overspent(counts, case.budget, allowance):
+        verdict = Verdict.Burning
+        sentence = f"{case.said}. {sentences.overspending(excess(counts, case.budget), allowance)}"
+    elif case.fired:
+        attribution = attribute(case.evidence, case.p0, case.stretch)
+        verdict, sentence = _blamed(case, attribution)
+    else:
+        verdict, sentence = _held_or_passed(case)
     return Judgement(
-        objective=objective.name,
-        slo=objective.slo,
+        objective=case.objective.name,
+        slo=case.objective.slo,
         verdict=verdict,
         sentence=sentence,
         total=counts.total,
         bad=counts.bad,
-        burn_rate=counts.bad / counts.total / budget if counts.total else 0.0,
-        e_value=math.exp(min(finding.log_e, _LOG_CAP)),
-        p0=float(objective.p0),
-        threshold=finding.threshold,
-        dispersion=evidence.dispersion,
+        burn_rate=counts.bad / counts.total / case.budget if counts.total else 0.0,
+        e_value=_capped(case.decisive),
+        p0=case.p0,
+        threshold=case.threshold,
+        dispersion=case.evidence.dispersion,
+        e_attribution=_capped(attribution.log_e) if attribution else None,
     )
 
 
-def _verdict(objective: Objective, evidence: Evidence, finding: _Finding) -> tuple[Verdict, str]:
-    """Apply the rules of the module's description, in their order."""
-    counts, p0 = evidence.candidate, float(objective.p0)
-    said = sentences.counted(counts, float(objective.error_budget))
-    decided = finding.log_e >= math.log(finding.threshold)
-    if decided and counts.bad >= objective.min_bad:
-        if finding.stretch != counts:
-            said += f"; {finding.stretch.bad:,} of the last {finding.stretch.total:,}"
-        limit = f"A version within its limit of {sentences.percent(p0)}"
-        return Verdict.Burning, f"{said}. {limit} comes to this {sentences.trials(finding.log_e)}."
+def _blamed(case: _Case, attribution: Attribution | None) -> tuple[Verdict, str]:
+    """Say whose fault it is that the candidate is over its limit."""
+    said = case.said
+    if case.stretch:
+        stretch = case.evidence.candidate - restart_points(case.evidence)[0][case.stretch]
+        said += f"; {stretch.bad:,} of the last {stretch.total:,}"
+    undecided = attribution is not None and attribution.log_e < math.log(case.threshold)
+    if attribution and undecided and attribution.stable_log_e >= _STABLE_BURNS:
+        stable = attribution.stable
+        return Verdict.Environment, (
+            f"{said}. But so were {stable.bad:,} of {stable.total:,} of stable at the same time; the "
+            f"evidence that the candidate is worse is {sentences.odds(attribution.log_e)}: the surroundings are to blame."
+        )
+    limit = sentences.percent(case.p0)
+    sentence = f"{said}. A version within its limit of {limit} comes to this {sentences.trials(case.decisive)}."
+    return Verdict.Burning, sentence
+
+
+def _held_or_passed(case: _Case) -> tuple[Verdict, str]:
+    """Say whether a version that is not over its limit may go on."""
+    evidence, said, limit = case.evidence, case.said, sentences.percent(case.p0)
     if evidence.unavailable is not None:
         return Verdict.Unavailable, f"The metrics source does not answer ({evidence.unavailable}); last known: {said}."
     if not evidence.fresh:
         return Verdict.NoData, f"No recent sample of this version; last known: {said}."
-    if counts.total == 0:
+    if evidence.candidate.total == 0:
         return Verdict.NoData, "No request of this version was counted yet."
-    if decided:
-        need = f"a rollback needs at least {objective.min_bad} bad requests"
-    elif finding.step_total < finding.min_requests:
-        need = f"{finding.step_total:,} of the {finding.min_requests:,} requests that this step asks for were seen"
-    elif finding.log_e_trial < _WEAK_TRIAL and finding.log_e_stretch < _WEAK_STRETCH:
-        return Verdict.Healthy, f"{said}, which agrees with the limit of {sentences.percent(p0)}."
+    if case.step_total < case.min_requests:
+        need = f"{case.step_total:,} of the {case.min_requests:,} requests that this step asks for were seen"
+    elif case.trial < _WEAK_TRIAL and case.loudest < _WEAK_STRETCH:
+        return Verdict.Healthy, f"{said}, which agrees with the limit of {limit}."
+    elif case.fired:
+        need = f"a rollback needs at least {case.objective.min_bad} bad requests"
     else:
-        need = f"a rollback needs {sentences.odds(math.log(finding.threshold))}"
-    against = f"the evidence against the limit of {sentences.percent(p0)} is {sentences.odds(finding.log_e)}"
+        need = f"a rollback needs {sentences.odds(math.log(case.threshold))}"
+    against = f"the evidence against the limit of {limit} is {sentences.odds(case.decisive)}"
     return Verdict.Inconclusive, f"{said}: {against}; {need}."
+
+
+def _capped(log_e: float) -> float:
+    return math.exp(min(log_e, _LOG_CAP))

@@ -9,16 +9,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from seatrial.judge.types import Counts
+from seatrial.judge.types import Counts
 
-__all__ = ["MAX_RESTARTS", "RESTART_REQUESTS", "next_restart", "retire"]
+if TYPE_CHECKING:
+    from seatrial.judge.types import Evidence
+
+__all__ = ["MAX_RESTARTS", "RESTART_REQUESTS", "next_restart", "restart_points", "retire"]
 
 RESTART_REQUESTS = 1500
 """Requests of the candidate after which a new restart point is set."""
 
 MAX_RESTARTS = 24
 """Restart points that are kept besides the beginning of the trial."""
+
+
+_BEGINNING = Counts(0, 0)
 
 
 def next_restart(total_since_last_restart: int) -> bool:
@@ -45,3 +50,10 @@ def retire(
     """
     surplus = max(0, len(since) - MAX_RESTARTS)
     return since[surplus:], stable_since[surplus:], surplus
+
+
+def restart_points(evidence: Evidence) -> tuple[tuple[Counts, ...], tuple[Counts, ...]]:
+    """Return the totals at all restart points, the beginning of the trial first, of the candidate and of stable."""
+    named = evidence.since[:1] == (_BEGINNING,)
+    since, stable_since = evidence.since[named:], evidence.stable_since[named:]
+    return (_BEGINNING, *since), (_BEGINNING, *stable_since)

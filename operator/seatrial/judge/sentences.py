@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from seatrial.judge.types import Counts
 
-__all__ = ["counted", "odds", "percent", "times", "trials"]
+__all__ = ["counted", "odds", "overspending", "percent", "significant", "times", "trials"]
 
 
+@lru_cache(maxsize=1024)
 def percent(ratio: float) -> str:
     """Write a ratio as a percentage with three digits: 0.0625 -> ``6.25 %``."""
     return f"{significant(100 * ratio)} %"
@@ -41,11 +43,18 @@ def counted(counts: Counts, error_budget: float) -> str:
     return f"{said} ({percent(ratio)}, {times(ratio / error_budget)} the error budget of {percent(error_budget)})"
 
 
+def overspending(excess: float, allowance: float) -> str:
+    """Say that the absolute guard tripped."""
+    return (
+        f"That is {significant(excess)} more than the objective grants to so many requests, "
+        f"and this release may cause at most {significant(allowance)}."
+    )
+
+
 def significant(value: float) -> str:
-    """Write a number with three digits and without an exponent where people would not use one."""
-    if abs(value) >= 1000:  # noqa: PLR2004 - three digits end here
-        return f"{value:,.0f}"
-    return f"{value:.3g}" if abs(value) >= 1e-4 or value == 0 else f"{value:.1e}"  # noqa: PLR2004 - below, zeros are hard to count
+    """Write a number with three digits, and without an exponent where people would not use one."""
+    text = f"{value:.3g}"
+    return f"{value:,.0f}" if "e+" in text else text
 
 
 def _power(log_e: float) -> str:

@@ -168,6 +168,7 @@ class Evidence:
     unavailable: str | None = None
     retired: int = 0
     dispersion: float = 1.0
+    allowance: float | None = None
 
     def __post_init__(self) -> None:
         expected = 0 if self.stable is None else len(self.since)
@@ -204,6 +205,8 @@ class Judgement:
         The e-value at which the version is rolled back.
     dispersion
         Variance over mean by which the evidence was tempered; 1 is untempered.
+    e_attribution
+        Evidence that the candidate fails more often than stable; ``None`` when the question did not arise.
     """
 
     objective: str
@@ -217,3 +220,4 @@ class Judgement:
     p0: float
     threshold: float
     dispersion: float
+    e_attribution: float | None = None
