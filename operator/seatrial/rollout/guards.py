@@ -71,7 +71,7 @@ def serving_version(world: World) -> str | None:
 
 def first(status: ModelDeploymentStatus, world: World) -> str | None:
     """A first version is wished for: it has nothing to be compared with and nobody to take its traffic."""
-    if status.stable or not isinstance(world.wish, Wish):
+    if status.stable or not isinstance(world.wish, Wish) or world.wish.paused or len(status.draining) >= MAX_DRAINING:
         return None
     return f"version {world.wish.label} is the first one: it is deployed without a trial"
 
@@ -82,6 +82,16 @@ def all_available(status: ModelDeploymentStatus, world: World) -> str | None:
     if not workload or workload.terminating or not 0 < workload.desired <= workload.available:
         return None
     return f"{_candidate(status)} is ready with {workload.available} of {workload.desired} pods"
+
+
+def first_ready(status: ModelDeploymentStatus, world: World) -> str | None:
+    """The first version can serve, and nobody holds it."""
+    return all_available(status, world) if may_go_on(world) else None
+
+
+def may_go_on(world: World) -> bool:
+    """Tell whether the user lets a rollout go on: the spec can be used and isn't paused."""
+    return isinstance(world.wish, Wish) and not world.wish.paused
 
 
 def stable_wished(status: ModelDeploymentStatus, world: World) -> str | None:
@@ -103,7 +113,7 @@ def new_version(status: ModelDeploymentStatus, world: World) -> str | None:
 
 def may_get_weight(status: ModelDeploymentStatus, world: World) -> str | None:
     """Pods are ready and warm, the gateway knows the backend, and Prometheus already sees it."""
-    if not status.candidate or not status.trial or not isinstance(world.wish, Wish) or world.wish.paused:
+    if not status.candidate or not status.trial or not may_go_on(world):
         return None
     if not all_available(status, world) or world.metrics_down or not seen(status, world):
         return None
@@ -137,7 +147,7 @@ def last_step_passed(status: ModelDeploymentStatus, world: World) -> str | None:
 
 def all_traffic_seen(status: ModelDeploymentStatus, world: World) -> str | None:
     """The gateway has taken the route that leads to the candidate alone."""
-    if not status.candidate or not world.ready(status.candidate.hash):
+    if not status.candidate or not may_go_on(world) or not world.ready(status.candidate.hash):
         return None
     if not in_route(status, world, status.candidate.hash, ALL):
         return None
@@ -155,7 +165,7 @@ def in_route(status: ModelDeploymentStatus, world: World, version: str, weight: 
 def _step_over(status: ModelDeploymentStatus, world: World) -> bool:
     """Long enough at this weight, every objective Healthy, and nobody holds it."""
     trial = status.trial
-    if not trial or trial.step_since is None or not isinstance(world.wish, Wish) or world.wish.paused:
+    if not trial or trial.step_since is None or not may_go_on(world):
         return False
     if not in_route(status, world, status.candidate.hash if status.candidate else "", intended_weight(status)):
         return False

@@ -43,8 +43,9 @@ from seatrial.rollout.world import Wish
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from seatrial.api.status import ModelDeploymentStatus
-    from seatrial.rollout.world import World
+    from seatrial.api.status import Draining, ModelDeploymentStatus
+    from seatrial.rollout.decision import Target
+    from seatrial.rollout.world import RouteView, World
 
     Guard = Callable[[ModelDeploymentStatus, World], str | None]
     Move = Callable[[ModelDeploymentStatus, World, str], ModelDeploymentStatus]
@@ -82,7 +83,7 @@ TRANSITIONS = (
     ),
     Transition("status lost", frozenset({P.PENDING}), guards.route_serves, moves.recover, P.STABLE, "Recovered"),
     Transition("first version", frozenset({P.PENDING}), guards.first, moves.begin, P.DEPLOYING, "Deploying"),
-    Transition("first ready", frozenset({P.DEPLOYING}), guards.all_available, moves.promote, P.STABLE, "Deployed"),
+    Transition("first ready", frozenset({P.DEPLOYING}), guards.first_ready, moves.promote, P.STABLE, "Deployed"),
     Transition(
         "back to stable", frozenset({P.ROLLED_BACK}), guards.stable_wished, moves.rest, P.STABLE, "BackToStable"
     ),
@@ -141,7 +142,7 @@ def decide(status: ModelDeploymentStatus, world: World, *, look_s: float) -> Dec
         target=wanted,
         notices=(*notices, *_condition_notices(before, status)),
         look_again_s=0.0 if taken else _look_again_s(status, world, drain_s, look_s),
-        urgent=_candidate_weight(status) < _candidate_weight(before),
+        urgent=_rescues(before, status, world, wanted),
     )
 
 
@@ -154,6 +155,8 @@ def _note(status: ModelDeploymentStatus, world: World) -> ModelDeploymentStatus:
     ]
     if gone:
         status = replace(status, draining=tuple(entry for entry in status.draining if entry not in gone))
+    if status.draining and world.route:
+        status = replace(status, draining=tuple(_drains(entry, world.route, world.now_s) for entry in status.draining))
     trial, candidate = status.trial, status.candidate
     if not trial or not candidate:
         return status
@@ -177,8 +180,20 @@ def _note(status: ModelDeploymentStatus, world: World) -> ModelDeploymentStatus:
     return replace(status, trial=trial)
 
 
-def _candidate_weight(status: ModelDeploymentStatus) -> int:
-    return intended_weight(status) if status.candidate else 0
+def _drains(entry: Draining, route: RouteView, now_s: float) -> Draining:
+    """Let the time to drain begin only once the gateway has taken the version's weight away."""
+    weight = route.weights.get(entry.hash)
+    gone = weight is None or (weight == 0 and route.accepted)
+    return entry if gone else replace(entry, since=now_s)
+
+
+def _rescues(before: ModelDeploymentStatus, after: ModelDeploymentStatus, world: World, wanted: Target) -> bool:
+    """Tell whether weight is taken from a version that was rolled back, now or in a tick that could not finish."""
+    rolled_back = after.phase is P.ROLLED_BACK and before.phase is not P.ROLLED_BACK
+    if rolled_back and intended_weight(before):
+        return True
+    routed = world.route.weights if world.route else {}
+    return any(routed.get(version, 0) > wanted.weights.get(version, 0) for version in after.quarantined)
 
 
 def _drain_s(status: ModelDeploymentStatus, world: World) -> float:

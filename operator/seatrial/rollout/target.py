@@ -41,7 +41,8 @@ def target(status: ModelDeploymentStatus, world: World, drain_s: float) -> Targe
     if status.stable:
         weight = intended_weight(status)
         # Weight 0 entries stay in the route: Envoy knows the cluster before it gets weight, and until it has drained.
-        weights = dict.fromkeys(still_draining(status, world.now_s, drain_s), 0)
+        draining = still_draining(status, world.now_s, drain_s)
+        weights = {version: 0 for version in draining if version in world.workloads}
         weights[status.stable.hash] = ALL - weight
         if status.candidate and status.candidate.hash in world.workloads:
             weights[status.candidate.hash] = weight
@@ -70,11 +71,10 @@ def _served(weights: Mapping[str, int], stable: str | None, world: World) -> Map
 
 
 def _replicas(status: ModelDeploymentStatus, world: World) -> Mapping[str, int]:
-    """Tell how many pods each version needs; versions not named may go."""
+    """Tell how many pods each version needs; versions not named may go, never one that the route still names."""
     serving = [ref.hash for ref in (status.stable, status.candidate) if ref]
     routed = world.route.weights if world.route else {}
-    kept = [entry.hash for entry in status.draining if entry.hash in routed]
-    observed = {version: world.workloads[version].desired for version in kept if version in world.workloads}
+    observed = {version: world.workloads[version].desired for version in routed if version in world.workloads}
     if isinstance(world.wish, Wish):
         return observed | dict.fromkeys(serving, world.wish.replicas)
     return observed | {version: world.workloads[version].desired for version in serving if version in world.workloads}
