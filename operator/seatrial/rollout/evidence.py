@@ -29,9 +29,9 @@ def sli_of(planned: PlannedObjective) -> Sli:
     )
 
 
-def request_for(namespace: str, rollout: str, candidate: str, stable: str, trial: Trial, now_s: float) -> Request:
-    """Say what has to be counted for a trial, and from where."""
-    began = Settled(now_s if trial.weighted_at is None else trial.weighted_at, 0, 0)
+def request_for(namespace: str, rollout: str, candidate: str, stable: str, trial: Trial) -> Request:
+    """Say what has to be counted for a trial that has begun, and from where."""
+    began = Settled(trial.started_at if trial.weighted_at is None else trial.weighted_at, 0, 0)
     known = {(entry.slo, entry.objective): entry for entry in trial.evidence}
     since: dict[tuple[str, str], Checkpoint] = {}
     for planned in trial.plan.objectives:
@@ -69,7 +69,7 @@ def weigh(
     entries = [_count_on(trial, planned, candidate, stable, measured) for planned in trial.plan.objectives]
     step = trial.plan.steps[trial.step_index]
     judgements = judge(
-        [_objective(planned) for planned in trial.plan.objectives],
+        [objective_of(planned) for planned in trial.plan.objectives],
         [
             _evidence(entry, measured, measured.readings.get((candidate, planned.key)), fresh_s)
             for entry, planned in zip(entries, trial.plan.objectives, strict=True)
@@ -92,7 +92,8 @@ def _restarted(entry: ObjectiveEvidence) -> ObjectiveEvidence:
     return replace(entry, restarts=restarts[len(restarts) - len(kept) :], retired=entry.retired + surplus)
 
 
-def _objective(planned: PlannedObjective) -> Objective:
+def objective_of(planned: PlannedObjective) -> Objective:
+    """Hand an objective over to the judge; raises ValueError when it could never be judged."""
     return Objective(
         name=planned.objective.name,
         slo=planned.slo,

@@ -89,6 +89,8 @@ def _ready(status: ModelDeploymentStatus, world: World) -> Found:
 
 
 def _traffic_in_sync(wanted: Target, world: World) -> Found:
+    if world.act_problem:
+        return "False", "CannotAct", world.act_problem
     if not wanted.weights:
         return "Unknown", "NoRoute", "no version is ready to get traffic"
     if not world.route:
@@ -107,7 +109,9 @@ def _metrics_available(status: ModelDeploymentStatus, world: World) -> Found:
         return "False", "Unavailable", f"the weight is held: {world.metrics_down}"
     if not guards.seen(status, world):
         up, label = world.targets_up.get(status.candidate.hash, 0), status.candidate.label
-        return "False", "NotScraped", f"Prometheus scrapes {up} pods of version {label}, which are not all of them"
+        # Before the trial that is expected: discovery takes seconds. It is worth a warning once requests depend on it.
+        value = "Unknown" if status.phase is Phase.STARTING else "False"
+        return value, "NotScraped", f"Prometheus scrapes {up} pods of version {label}, which are not all of them"
     return "True", "Available", "Prometheus answers and sees every pod of the candidate"
 
 
@@ -116,14 +120,14 @@ def _progressing(status: ModelDeploymentStatus, world: World, worst: ObjectiveEv
         return "False", world.wish.reason, f"nothing moves on: {world.wish.sentence}"
     match status.phase:
         case Phase.PENDING:
-            return "False", "Pending", "nothing has been deployed yet"
+            waits = "nothing has been deployed yet"
+            return ("False", "Paused", f"{waits}: paused") if world.wish.paused else ("False", "Pending", waits)
         case Phase.DEPLOYING | Phase.STARTING:
             return _starting(status, world)
         case Phase.TRIAL:
             return _on_trial(status, world, worst)
         case Phase.PROMOTING:
-            label = status.candidate.label if status.candidate else ""
-            return "True", "Promoting", f"version {label} takes over all requests"
+            return _promoting(status.candidate.label if status.candidate else "", paused=world.wish.paused)
         case Phase.STABLE | Phase.ROLLED_BACK:
             return _at_rest(status, world)
 
@@ -169,6 +173,12 @@ def _on_trial(status: ModelDeploymentStatus, world: World, worst: ObjectiveEvide
     if worst and worst.verdict != Verdict.Healthy and world.now_s - trial.step_since >= step.for_:
         return "False", worst.verdict, f"{where}, held: {said}{frozen}"
     return "True", "Judging", f"{where} for {format_duration(step.for_)}: {said}{frozen}"
+
+
+def _promoting(label: str, *, paused: bool) -> Found:
+    if paused:
+        return "False", "Paused", f"version {label} gets all requests and is not promoted yet: paused"
+    return "True", "Promoting", f"version {label} takes over all requests"
 
 
 def _at_rest(status: ModelDeploymentStatus, world: World) -> Found:

@@ -1,8 +1,9 @@
 """Identity of a version: a hash of exactly what the user wrote.
 
 The hash is taken over the raw template, the model and the port, as canonical JSON: sorted keys, no white space, absent
-fields absent. Nothing is decoded into typed objects and nothing is defaulted before, so an upgrade of a library can
-never change a hash and restart every model. The prefix allows a later scheme to coexist with this one.
+fields absent, and ``null`` is absent too (client-side apply drops it, other ways of applying keep it). Nothing is
+decoded into typed objects and nothing is defaulted before, so an upgrade of a library can never change a hash and
+restart every model. The prefix allows a later scheme to coexist with this one.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def version_hash(spec: Mapping[str, Any]) -> str:
     str
         Ten characters of ``ALPHABET``: about 47 bits.
     """
-    unit = {key: spec.get(key) for key in ("model", "template", "port")}
+    unit = _written({key: spec.get(key) for key in ("model", "template", "port")})
     text = json.dumps([SCHEME, unit], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     number = int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")
     letters = []
@@ -41,3 +42,10 @@ def version_hash(spec: Mapping[str, Any]) -> str:
         number, index = divmod(number, len(ALPHABET))
         letters.append(ALPHABET[index])
     return "".join(letters)
+
+
+def _written(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Leave out nulls at any depth."""
+    if isinstance(value, dict):
+        return {key: _written(inner) for key, inner in value.items() if inner is not None}
+    return [_written(inner) for inner in value] if isinstance(value, list) else value

@@ -118,6 +118,8 @@ class World:
         How many pods of each version Prometheus scrapes successfully right now.
     metrics_down
         Why the metrics source can't be read, in one sentence; None when it answers or wasn't asked.
+    act_problem
+        Why the last attempt to bring the cluster to its target failed, in one sentence.
     """
 
     now_s: float
@@ -128,6 +130,7 @@ class World:
     evidence: tuple[ObjectiveEvidence, ...] = ()
     targets_up: Mapping[str, int] = field(default_factory=dict)
     metrics_down: str | None = None
+    act_problem: str | None = None
 
     def ready(self, version: str | None) -> int:
         """Count the ready pods of a version; 0 when it doesn't exist."""

@@ -1,0 +1,100 @@
+"""The operator's process: wires everything together, and leads while it holds the Lease."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import time
+
+import kopf
+
+from seatrial.controller.act import Actor
+from seatrial.controller.cache import Cache
+from seatrial.controller.handlers import registry_for
+from seatrial.controller.loops import Loops
+from seatrial.controller.observe import Observer
+from seatrial.controller.telemetry import Telemetry
+from seatrial.controller.tick import Ticker
+from seatrial.kube.client import Kube
+from seatrial.kube.errors import KubeError
+from seatrial.kube.lease import Lease, leadership
+from seatrial.metrics.connection import ConnectionFolder
+from seatrial.metrics.prometheus import Prometheus
+from seatrial.metrics.source import PrometheusSource
+from seatrial.settings import Settings, from_environment
+from seatrial.traffic.httproute import HttpRouteRouter
+
+LOG = logging.getLogger("seatrial")
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> int:
+    """Run until ``stop`` is set or the Lease is lost; return the exit code."""
+    telemetry = Telemetry()
+    async with telemetry.serving(settings.http_port), Kube() as kube:
+        if not await kube.crd_exists():
+            LOG.error("the CRDs of seatrial.dev/v1alpha1 are not installed: apply crds/ first")
+            return 1
+        lease = Lease(settings.pod_namespace, settings.lease_name, settings.pod_name)
+        leading = asyncio.create_task(_lead(settings, kube, telemetry, lease), name="lead")
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        await asyncio.wait({leading, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (leading, stopping):
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await leading
+        return 0 if stop.is_set() else 1
+
+
+async def _lead(settings: Settings, kube: Kube, telemetry: Telemetry, lease: Lease) -> None:
+    """Wait for the Lease, then operate until it is lost or this task is cancelled; traffic stays as it is then."""
+    LOG.info("%s waits for the Lease %s/%s", lease.identity, lease.namespace, lease.name)
+    async with leadership(kube, lease) as lost:
+        telemetry.leading(now=True)
+        LOG.info("%s leads", lease.identity)
+        prometheus = Prometheus(ConnectionFolder(settings.prometheus_dir, settings.prometheus_url))
+        metrics = PrometheusSource(prometheus, look_s=settings.look_s, clock=time.time)
+        router, cache = HttpRouteRouter(), Cache()
+        observer = Observer(kube, cache, metrics, router, time.time, settings.fresh_s)
+        ticker = Ticker(kube, cache, observer, Actor(kube, cache, router), telemetry, settings)
+        loops = Loops(ticker, telemetry)
+        namespaces = tuple(name.strip() for name in settings.namespaces.split(",") if name.strip())
+        try:
+            await kopf.operator(
+                registry=registry_for(cache, loops, observer.forget),
+                standalone=True,
+                clusterwide=not namespaces,
+                namespaces=namespaces,
+                stop_flag=lost,
+            )
+        finally:
+            await loops.end_all()
+            telemetry.leading(now=False)
+    if lost.is_set():
+        LOG.error("the Lease is lost: another operator may lead now; this one ends")
+
+
+def main() -> None:
+    """Start the operator as its environment says."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    settings = from_environment(os.environ)
+
+    async def until_told() -> int:
+        stop = asyncio.Event()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(name, stop.set)
+        try:
+            return await run(settings, stop)
+        except KubeError as error:
+            LOG.error("%s", error.sentence)  # noqa: TRY400 - the sentence says it; a trace would hide it
+            return 1
+
+    sys.exit(asyncio.run(until_told()))
+
+
+if __name__ == "__main__":
+    main()

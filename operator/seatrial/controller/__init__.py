@@ -1,0 +1,1 @@
+"""The tick (observe, judge, decide, record, act, report), and the only kopf code."""

@@ -1,0 +1,67 @@
+"""One loop per ModelDeployment: tick, then wait until the next look is due or something has changed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from typing import TYPE_CHECKING
+
+from seatrial.controller.tick import RETRY_MAX_S, Memory
+
+if TYPE_CHECKING:
+    from seatrial.controller.cache import Key
+    from seatrial.controller.telemetry import Telemetry
+    from seatrial.controller.tick import Ticker
+
+SPREAD_S = 0.5
+"""First ticks are spread over this time, so that a restarted operator with many rollouts doesn't do all at once."""
+
+
+class Loops:
+    """Starts, wakes and ends the loops."""
+
+    def __init__(self, ticker: Ticker, telemetry: Telemetry) -> None:
+        self._ticker = ticker
+        self._telemetry = telemetry
+        self._loops: dict[Key, tuple[asyncio.Task[None], asyncio.Event]] = {}
+
+    def wake(self, key: Key, *, start: bool = False) -> None:
+        """Make a loop look again now; start it first if asked to."""
+        if key in self._loops:
+            self._loops[key][1].set()
+        elif start:
+            wake = asyncio.Event()
+            self._loops[key] = (asyncio.create_task(self._run(key, wake), name=f"loop {key}"), wake)
+
+    async def end(self, key: Key) -> None:
+        """End the loop of a ModelDeployment that is gone."""
+        if known := self._loops.pop(key, None):
+            known[0].cancel()
+            await asyncio.wait([known[0]])
+
+    async def end_all(self) -> None:
+        """End all loops; traffic stays as it is."""
+        for key in list(self._loops):
+            await self.end(key)
+
+    async def _run(self, key: Key, wake: asyncio.Event) -> None:
+        memory = Memory()
+        due_s = time.monotonic()
+        await asyncio.sleep(random.uniform(0, SPREAD_S))  # noqa: S311 - a spread needs no secret randomness
+        due_s = time.monotonic()
+        while True:
+            wake.clear()
+            try:
+                async with self._telemetry.timed(key, due_s):
+                    delay_s, memory = await self._ticker.tick(key, memory)
+            except Exception:  # noqa: BLE001 - the one place: a bug in one tick must not end the watch over a model
+                self._telemetry.bug(key)
+                delay_s = RETRY_MAX_S / 10
+            asked_s = time.monotonic()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(delay_s):
+                    await wake.wait()
+            now_s = time.monotonic()
+            due_s = now_s if delay_s is None else min(now_s, asked_s + delay_s)

@@ -1,0 +1,142 @@
+"""Observe: from raw objects and measurements to the World that a decision is made on."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from seatrial.api.status import DEPLOYMENT_STATUS, ModelDeploymentStatus, Phase
+from seatrial.controller.cache import Key
+from seatrial.kube.workloads import MODEL_LABEL, VERSION_LABEL, observe
+from seatrial.metrics.counting import counting
+from seatrial.metrics.types import Request
+from seatrial.rollout.evidence import request_for, weigh
+from seatrial.rollout.wish import wish_of
+from seatrial.rollout.world import Refusal, Wish, Workload, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from seatrial.controller.cache import Cache, Raw
+    from seatrial.kube.client import Kube
+    from seatrial.metrics.types import Measurements, MetricSource
+    from seatrial.traffic.router import Router
+
+MEASURED = frozenset({Phase.TRIAL, Phase.PROMOTING})
+"""Phases in which the candidate's requests are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One ModelDeployment as it was seen: the raw object, its status read, and the world around it."""
+
+    raw: Raw
+    status: ModelDeploymentStatus
+    world: World
+
+
+class Observer:
+    """Gathers everything that a tick may need."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        cache: Cache,
+        metrics: MetricSource,
+        router: Router,
+        clock: Callable[[], float],
+        fresh_s: float,
+    ) -> None:
+        self._kube = kube
+        self._cache = cache
+        self._metrics = metrics
+        self._router = router
+        self._clock = clock
+        self._fresh_s = fresh_s
+        self._wishes: dict[Key, tuple[object, Wish | Refusal]] = {}
+
+    def raw(self, key: Key) -> Raw | None:
+        """Recall a ModelDeployment; None when it is gone or going."""
+        raw = self._cache.get("ModelDeployment", *key)
+        return None if raw is None or "deletionTimestamp" in raw["metadata"] else raw
+
+    def forget(self, key: Key) -> None:
+        """Drop what is kept about a ModelDeployment that is gone."""
+        self._wishes.pop(key, None)
+        self._metrics.forget(*key)
+
+    async def refresh(self, key: Key) -> None:
+        """Read a ModelDeployment and its children from the API server into the cache."""
+        selector = f"{MODEL_LABEL}={key.name}"
+        raw, deployments, pods, route = await asyncio.gather(
+            self._kube.get("ModelDeployment", *key),
+            self._kube.list("Deployment", key.namespace, selector),
+            self._kube.list("Pod", key.namespace, selector),
+            self._kube.get(self._router.kind, *key),
+        )
+        if raw:
+            self._cache.put("ModelDeployment", raw)
+        self._cache.replace_children("Deployment", key, deployments)
+        self._cache.replace_children("Pod", key, pods)
+        self._cache.replace_children(self._router.kind, key, [route] if route else [])
+
+    async def sight(self, raw: Raw, act_problem: str | None) -> Sight:
+        """See one ModelDeployment as the cache and the metrics source show it."""
+        meta = raw["metadata"]
+        key = Key(meta["namespace"], meta["name"])
+        status = DEPLOYMENT_STATUS.validate_python(raw.get("status") or {})
+        measured = await self._measure(key, status)
+        evidence = status.trial.evidence if status.trial else ()
+        if measured and status.trial and status.candidate and status.stable and status.phase in MEASURED:
+            evidence = weigh(status.trial, status.candidate.hash, status.stable.hash, measured, fresh_s=self._fresh_s)
+        route = self._cache.get(self._router.kind, *key)
+        world = World(
+            now_s=self._clock(),
+            generation=meta["generation"],
+            wish=self._wish(key, raw),
+            workloads=self._workloads(key),
+            route=self._router.read(route) if route else None,
+            evidence=evidence,
+            targets_up=measured.targets_up if measured else {},
+            metrics_down=measured.unavailable if measured else None,
+            act_problem=act_problem,
+        )
+        return Sight(raw, status, world)
+
+    def _wish(self, key: Key, raw: Raw) -> Wish | Refusal:
+        """Read the wish again only when the spec or a ModelSLO has changed."""
+        slos = {
+            slo["metadata"]["name"]: slo
+            for ref in raw["spec"].get("slos") or ()
+            if (slo := self._cache.get("ModelSLO", key.namespace, str(ref.get("name"))))
+        }
+        stamp = (
+            (raw["metadata"]["uid"], raw["metadata"]["generation"]),
+            tuple((slo["metadata"]["uid"], slo["metadata"]["generation"]) for slo in slos.values()),
+        )
+        known = self._wishes.get(key)
+        if known and known[0] == stamp:
+            return known[1]
+        wish = wish_of(raw["spec"], {name: slo["spec"] for name, slo in slos.items()}, counting)
+        self._wishes[key] = (stamp, wish)
+        return wish
+
+    def _workloads(self, key: Key) -> dict[str, Workload]:
+        pods = self._cache.children("Pod", key)
+        return {
+            version: observe(raw, [pod for pod in pods if pod["metadata"]["labels"].get(VERSION_LABEL) == version])
+            for raw in self._cache.children("Deployment", key)
+            if (version := raw["metadata"]["labels"].get(VERSION_LABEL))
+        }
+
+    async def _measure(self, key: Key, status: ModelDeploymentStatus) -> Measurements | None:
+        """Count for a trial; while its candidate only starts, ask whether Prometheus sees its pods."""
+        if not (status.trial and status.candidate and status.stable):
+            return None
+        if status.phase in MEASURED:
+            request = request_for(*key, status.candidate.hash, status.stable.hash, status.trial)
+            return await self._metrics.measure(request)
+        if status.phase is Phase.STARTING:
+            return await self._metrics.measure(Request(*key, (status.candidate.hash,), (), {}))
+        return None

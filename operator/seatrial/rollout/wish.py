@@ -1,0 +1,76 @@
+"""From a ModelDeployment and its ModelSLOs, as they stand in the cluster, to what the user wishes for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from seatrial.api.model_deployment import ModelDeploymentSpec
+from seatrial.api.model_slo import ModelSLOSpec
+from seatrial.api.status import Plan, PlannedObjective
+from seatrial.rollout.evidence import objective_of, sli_of
+from seatrial.rollout.versions import version_hash
+from seatrial.rollout.world import Refusal, Wish
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from seatrial.metrics.types import Sli
+
+
+def wish_of(
+    spec: Mapping[str, Any], slos: Mapping[str, Mapping[str, Any]], check: Callable[[Sli], object]
+) -> Wish | Refusal:
+    """Read a wish, or say why it can't be used.
+
+    Parameters
+    ----------
+    spec
+        ``spec`` of the ModelDeployment, raw: the version's hash is taken of it as it was written.
+    slos
+        Raw ``spec`` of each ModelSLO of the namespace, by name.
+    check
+        Raises ValueError for an SLI that can't be counted.
+    """
+    try:
+        parsed = ModelDeploymentSpec.model_validate(spec)
+    except ValidationError as error:
+        return Refusal("InvalidSpec", _sentence("this ModelDeployment", error))
+    objectives: list[PlannedObjective] = []
+    for ref in parsed.slos:
+        if ref.name not in slos:
+            return Refusal("SLOMissing", f"ModelSLO {ref.name} doesn't exist in this namespace: apply it, or edit slos")
+        try:
+            slo = ModelSLOSpec.model_validate(slos[ref.name])
+        except ValidationError as error:
+            return Refusal("InvalidSLO", _sentence(f"ModelSLO {ref.name}", error))
+        planned = [PlannedObjective(ref.name, objective, slo.rollback) for objective in slo.objectives]
+        for one in planned:
+            try:
+                check(sli_of(one))
+                objective_of(one)
+            except ValueError as error:
+                return Refusal("InvalidSLO", f"ModelSLO {ref.name}, objective {one.objective.name}: {error}")
+        objectives += planned
+    plan = Plan(
+        steps=tuple(parsed.strategy.steps),
+        warm_up=parsed.strategy.warm_up,
+        ready_deadline=parsed.strategy.ready_deadline,
+        drain=parsed.strategy.drain,
+        objectives=tuple(objectives),
+    )
+    return Wish(
+        version=version_hash(spec),
+        label=parsed.model.version,
+        replicas=parsed.replicas,
+        paused=parsed.paused,
+        plan=plan,
+    )
+
+
+def _sentence(what: str, error: ValidationError) -> str:
+    """Say where the first fault is, in the words of the manifest."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{what} can't be used: {where}: {first['msg']}"
