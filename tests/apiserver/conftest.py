@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from seatrial.kube.client import Kube
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(os.environ.get("SEATRIAL_CACHE", Path.home() / ".cache" / "seatrial")) / "bin"
@@ -142,3 +144,10 @@ def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
             )
             assert established.returncode == 0, established.stderr
         yield server
+
+
+@pytest.fixture
+async def kube(api_server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Kube]:
+    monkeypatch.setenv("KUBECONFIG", str(api_server.kubeconfig))
+    async with Kube() as connection:
+        yield connection

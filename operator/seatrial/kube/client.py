@@ -247,7 +247,7 @@ class Kube:
         path = RESOURCES[manifest["kind"]].path(meta["namespace"], meta["name"], subresource)
         return await self._call("PUT", path, doing, query={"fieldManager": FIELD_MANAGER}, body=manifest)
 
-    async def _call(  # noqa: PLR0913 - one place for what every request has
+    async def _call(
         self,
         method: str,
         path: str,

@@ -15,6 +15,9 @@ _NOT_FOUND, _CONFLICT = 404, 409
 # Timeout, gone list, too early, too many requests; and 401, which a rotated service account token heals.
 _PASSING = frozenset({401, 408, 410, 425, 429})
 _SERVER_FAULT = 500
+# Server-side apply answers 500 for a manifest that is not of its schema (an unknown field, a wrong type, two entries of
+# one key), seen with Kubernetes 1.36: no passing fault at all, and only an edit helps.
+_NO_SUCH_SHAPE = "failed to create typed patch object"
 
 
 class KubeError(Exception):
@@ -68,7 +71,7 @@ def from_answer(doing: str, status: int, body: bytes) -> KubeError:
         return Gone(sentence)
     if status == _CONFLICT:
         return Conflict(sentence)
-    if status in _PASSING or status >= _SERVER_FAULT:
+    if status in _PASSING or (status >= _SERVER_FAULT and _NO_SUCH_SHAPE not in sentence):
         return Unavailable(sentence)
     return Refused(sentence)
 

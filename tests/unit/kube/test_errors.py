@@ -29,6 +29,7 @@ def status(message: str, **details: object) -> bytes:
         (422, status("spec.replicas: Invalid value: -1"), Refused),
         (429, b"Too many requests, please try again later.\n", Unavailable),
         (500, status("etcdserver: leader changed"), Unavailable),
+        (500, status("failed to create typed patch object (ml/a): .spec.x: field not declared in schema"), Refused),
         (502, b"<html>Bad Gateway</html>", Unavailable),
         (503, b"", Unavailable),
         (504, status("Timeout: request did not complete"), Unavailable),
