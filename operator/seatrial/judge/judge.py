@@ -249,8 +249,8 @@ def _blamed(case: _Case, attribution: Attribution | None) -> tuple[Verdict, str]
     if attribution and undecided and attribution.stable_log_e >= _STABLE_BURNS:
         stable = attribution.stable
         return Verdict.Environment, (
-            f"{said}. But so were {stable.bad:,} of {stable.total:,} of stable at the same time; the "
-            f"evidence that the candidate is worse is {sentences.odds(attribution.log_e)}: the surroundings are to blame."
+            f"{said}. But so were {stable.bad:,} of {stable.total:,} of stable at the same time; the evidence "
+            f"that the candidate is worse is {sentences.odds(attribution.log_e)}: the surroundings are to blame."
         )
     limit = sentences.percent(case.p0)
     sentence = f"{said}. A version within its limit of {limit} comes to this {sentences.trials(case.decisive)}."
