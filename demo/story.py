@@ -76,7 +76,7 @@ async def start_over(stage: Stage) -> None:
     await kubectl("apply", "-f", str(MANIFESTS / "slo.yaml"))
 
 
-async def answering(url: str, sample: Sample, deadline_s: float = 30.0) -> None:
+async def answering(url: str, sample: Sample, *, host: str = HOST, deadline_s: float = 30.0) -> None:
     """Wait until the gateway leads to a model server.
 
     Raises
@@ -84,7 +84,7 @@ async def answering(url: str, sample: Sample, deadline_s: float = 30.0) -> None:
     WrongTurnError
         It does not within `deadline_s` seconds.
     """
-    headers = {"Host": HOST, "Content-Type": "application/json"}
+    headers = {"Host": host, "Content-Type": "application/json"}
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(deadline_s), aiohttp.ClientSession() as session:
             while True:
@@ -93,7 +93,7 @@ async def answering(url: str, sample: Sample, deadline_s: float = 30.0) -> None:
                         if answer.status == OK:
                             return
                 await asyncio.sleep(0.2)
-    raise WrongTurnError(f"no model server answers at {url} for host {HOST} after {deadline_s:.0f} s")
+    raise WrongTurnError(f"no model server answers at {url} for host {host} after {deadline_s:.0f} s")
 
 
 @contextlib.asynccontextmanager
@@ -219,7 +219,15 @@ async def explain(console: Console) -> None:
     for arguments in (
         ("describe", "modeldeployments", "--namespace", NAMESPACE),
         ("get", "pods", "--namespace", NAMESPACE, "--output", "wide"),
-        ("logs", "deployment/seatrial", "--namespace", "seatrial-system", "--tail", "40"),
+        (
+            "logs",
+            "--namespace",
+            "seatrial-system",
+            "--selector",
+            "app.kubernetes.io/component=operator",
+            "--tail",
+            "40",
+        ),
     ):
         console.print(f"\n$ kubectl {' '.join(arguments)}", style="bold", highlight=False)
         with contextlib.suppress(KubectlError):

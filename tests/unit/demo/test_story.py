@@ -11,6 +11,8 @@ from demo.chapters import FIRST, REST, TITLES, WrongTurnError, check, newest
 from demo.kubectl import JsonObject, split_documents
 from demo.load import Answer, Window
 from demo.stage import Stage, turn, version_table
+from seatrial.api.model_deployment import ModelDeploymentSpec
+from seatrial.api.model_slo import ModelSLO
 
 MANIFESTS = Path(__file__).parents[3] / "demo" / "manifests"
 
@@ -100,3 +102,13 @@ def test_a_stream_of_json_is_cut_into_its_documents_wherever_a_chunk_ends(cut: i
     second, rest = split_documents(rest + stream[cut:])
     assert [*first, *second] == [{"type": "ADDED", "n": 1}, {"n": 2}]
     assert rest == ""
+
+
+@pytest.mark.parametrize("version", TITLES)
+def test_the_api_takes_what_the_demo_applies(version: str) -> None:
+    manifest = yaml.safe_load((MANIFESTS / f"v{version}.yaml").read_text())
+    spec = ModelDeploymentSpec.model_validate(manifest["spec"])
+    slo = ModelSLO.model_validate(yaml.safe_load((MANIFESTS / "slo.yaml").read_text()))
+    assert spec.model.version == version
+    assert [step.weight for step in spec.strategy.steps] == [10, 50]
+    assert [objective.name for objective in slo.spec.objectives] == ["availability", "latency"]
