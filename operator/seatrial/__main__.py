@@ -10,15 +10,8 @@ import signal
 import sys
 import time
 
-import kopf
-
-from seatrial.controller.act import Actor
-from seatrial.controller.cache import Cache
-from seatrial.controller.handlers import registry_for
-from seatrial.controller.loops import Loops
-from seatrial.controller.observe import Observer
+from seatrial.controller.operate import operate
 from seatrial.controller.telemetry import Telemetry
-from seatrial.controller.tick import Ticker
 from seatrial.kube.client import Kube
 from seatrial.kube.errors import KubeError
 from seatrial.kube.lease import Lease, leadership
@@ -26,7 +19,6 @@ from seatrial.metrics.connection import ConnectionFolder
 from seatrial.metrics.prometheus import Prometheus
 from seatrial.metrics.source import PrometheusSource
 from seatrial.settings import Settings, from_environment
-from seatrial.traffic.httproute import HttpRouteRouter
 
 LOG = logging.getLogger("seatrial")
 
@@ -57,21 +49,9 @@ async def _lead(settings: Settings, kube: Kube, telemetry: Telemetry, lease: Lea
         LOG.info("%s leads", lease.identity)
         prometheus = Prometheus(ConnectionFolder(settings.prometheus_dir, settings.prometheus_url))
         metrics = PrometheusSource(prometheus, look_s=settings.look_s, clock=time.time)
-        router, cache = HttpRouteRouter(), Cache()
-        observer = Observer(kube, cache, metrics, router, time.time, settings.fresh_s)
-        ticker = Ticker(kube, cache, observer, Actor(kube, cache, router), telemetry, settings)
-        loops = Loops(ticker, telemetry)
-        namespaces = tuple(name.strip() for name in settings.namespaces.split(",") if name.strip())
         try:
-            await kopf.operator(
-                registry=registry_for(cache, loops, observer.forget),
-                standalone=True,
-                clusterwide=not namespaces,
-                namespaces=namespaces,
-                stop_flag=lost,
-            )
+            await operate(settings, kube, metrics, telemetry, lost)
         finally:
-            await loops.end_all()
             telemetry.leading(now=False)
     if lost.is_set():
         LOG.error("the Lease is lost: another operator may lead now; this one ends")

@@ -8,6 +8,7 @@ references, and it can be deleted while the operator is away.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import kopf
@@ -35,6 +36,7 @@ CHILDREN = {
 def registry_for(cache: Cache, loops: Loops, forget: Callable[[Key], None]) -> kopf.OperatorRegistry:
     """Register all handlers in a registry of their own."""
     registry = kopf.OperatorRegistry()
+    kopf.on.login(registry=registry)(_login)
     kopf.on.startup(registry=registry)(_configure)
     kopf.on.cleanup(registry=registry)(_cleanup(loops))
     own = {"ModelDeployment": (GROUP, VERSION, "modeldeployments"), "ModelSLO": (GROUP, VERSION, "modelslos")}
@@ -59,6 +61,12 @@ async def _configure(settings: kopf.OperatorSettings, **_: Any) -> None:  # noqa
     settings.networking.request_timeout = 30
     for resource in CHILDREN.values():
         settings.watching.label_selectors[resource] = MODEL_LABEL
+
+
+async def _login(**keywords: Any) -> kopf.ConnectionInfo | None:  # noqa: ANN401 - kopf's keywords
+    """Take the same credentials as kube/client.py; kopf asks again when they are refused."""
+    way = kopf.login_with_kubeconfig if "KUBECONFIG" in os.environ else kopf.login_with_service_account
+    return way(**keywords)
 
 
 def _cleanup(loops: Loops) -> Callable[..., Awaitable[None]]:

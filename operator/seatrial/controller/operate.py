@@ -1,0 +1,45 @@
+"""Put the parts of the operator together and run them until told to stop."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import kopf
+
+from seatrial.controller.act import Actor
+from seatrial.controller.cache import Cache
+from seatrial.controller.handlers import registry_for
+from seatrial.controller.loops import Loops
+from seatrial.controller.observe import Observer
+from seatrial.controller.tick import Ticker
+from seatrial.traffic.httproute import HttpRouteRouter
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from seatrial.controller.telemetry import Telemetry
+    from seatrial.kube.client import Kube
+    from seatrial.metrics.types import MetricSource
+    from seatrial.settings import Settings
+
+
+async def operate(
+    settings: Settings, kube: Kube, metrics: MetricSource, telemetry: Telemetry, stop: asyncio.Event
+) -> None:
+    """Watch and tick until ``stop`` is set; traffic stays as it is then."""
+    router, cache = HttpRouteRouter(), Cache()
+    observer = Observer(kube, cache, metrics, router, time.time, settings.fresh_s)
+    ticker = Ticker(kube, cache, observer, Actor(kube, cache, router), telemetry, settings)
+    loops = Loops(ticker, telemetry)
+    namespaces = tuple(name.strip() for name in settings.namespaces.split(",") if name.strip())
+    try:
+        await kopf.operator(
+            registry=registry_for(cache, loops, observer.forget),
+            standalone=True,
+            clusterwide=not namespaces,
+            namespaces=namespaces,
+            stop_flag=stop,
+        )
+    finally:
+        await loops.end_all()
