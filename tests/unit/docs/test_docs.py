@@ -1,0 +1,44 @@
+"""The documentation tells what the code does, and leads nowhere wrong."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from docs import phases
+from seatrial.api.fields import ApiModel
+from seatrial.api.model_deployment import ModelDeploymentSpec
+from seatrial.api.model_slo import ModelSLOSpec
+
+ROOT = Path(__file__).parents[3]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "demo").glob("*.md")])
+EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+SPECS: dict[str, type[ApiModel]] = {"ModelDeployment": ModelDeploymentSpec, "ModelSLO": ModelSLOSpec}
+
+
+def test_the_phase_page_is_up_to_date() -> None:
+    assert phases.PAGE.read_text() == phases.page(), "docs/guide/phases.md is old: run `make crds`"
+
+
+@EACH_PAGE
+def test_links_lead_to_files_that_exist(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{target} is no file"
+
+
+@EACH_PAGE
+def test_make_targets_exist(page: Path) -> None:
+    known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z-]+)", page.read_text())) <= known
+
+
+@EACH_PAGE
+def test_examples_can_be_read_as_they_stand(page: Path) -> None:
+    for block in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL):
+        for manifest in yaml.safe_load_all(block):
+            if isinstance(manifest, dict) and manifest.get("kind") in SPECS:
+                SPECS[manifest["kind"]].model_validate(manifest["spec"])
