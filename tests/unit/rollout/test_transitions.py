@@ -1,0 +1,265 @@
+"""Every row of the phase table: the state that takes it, what it leaves behind, and which row wins over which."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from seatrial.api.status import Draining, Outcome
+from seatrial.judge.types import Verdict
+from seatrial.rollout import machine
+from seatrial.rollout.machine import TRANSITIONS, Transition, decide
+from seatrial.rollout.world import RouteView
+from tests.unit.rollout import builders as b
+from tests.unit.rollout.consistency import check
+
+if TYPE_CHECKING:
+    from seatrial.api.status import ModelDeploymentStatus
+    from seatrial.rollout.world import World
+
+BURNING = (b.evidence(Verdict.Burning, bad=300),)
+LATE = b.NOW - b.PLAN.ready_deadline
+
+
+@dataclass(frozen=True)
+class Case:
+    """A status, a world, and what the row is to say."""
+
+    status: ModelDeploymentStatus
+    world: World
+    sentence: str
+
+
+def case(status: ModelDeploymentStatus, sentence: str, **changes: Any) -> Case:
+    return Case(status, b.at_ease(status, **changes), sentence)
+
+
+def unready(status: ModelDeploymentStatus, since: float = LATE) -> ModelDeploymentStatus:
+    assert status.trial
+    return replace(status, trial=replace(status.trial, unready_since=since))
+
+
+def crashing(**why: Any) -> dict[str, Any]:
+    return {b.A.hash: b.pods(b.A), b.B.hash: b.pods(b.B, **why)}
+
+
+def route(**weights: int) -> RouteView:
+    """Name versions by the letters a, b, c."""
+    return RouteView({letter * 10: weight for letter, weight in weights.items()}, accepted=True, resolved=True)
+
+
+def done(step: int) -> ModelDeploymentStatus:
+    return b.on_trial(step, b.STEPS[step].for_)
+
+
+CASES = {
+    "burning": case(b.on_trial(), "burns its error budget, scorer/availability: 300 of 1000", evidence=BURNING),
+    "crash loop": case(
+        b.on_trial(),
+        "crashes over and over: container model, 5 restarts",
+        workloads=crashing(ready=1, crash_looping="container model, 5 restarts"),
+    ),
+    "not ready": case(
+        unready(b.starting()),
+        "without the ready pods it needs for 10m: no node has a GPU",
+        workloads=crashing(ready=0, stuck="no node has a GPU"),
+    ),
+    "superseded": case(b.on_trial(), "the spec now asks for version 3", wish=b.wish(b.C)),
+    "superseded at first": case(b.deploying(), "the spec now asks for version 3", wish=b.wish(b.C)),
+    "status lost": case(
+        b.pending(), f"the route leads to {b.A.hash}", workloads={b.A.hash: b.pods(b.A)}, route=route(a=100)
+    ),
+    "first version": case(b.pending(), "version 1 is the first one"),
+    "first ready": case(b.deploying(), "is ready with 2 of 2 pods"),
+    "back to stable": case(b.rolled_back(), "asks for version 1 again", wish=b.wish(b.A)),
+    "new version": case(b.stable(), "version 2 goes on trial beside version 1", wish=b.wish(b.B)),
+    "seaworthy": case(b.starting(), "ready, warm and seen by Prometheus: it gets 10 %"),
+    "step passed": case(done(0), "passed step 1: it gets 50 %"),
+    "last step passed": case(done(1), "passed all steps: it gets all requests"),
+    "all traffic seen": case(b.promoting(), "is promoted: it serves all requests"),
+}
+
+
+def row(name: str) -> Transition:
+    return next(one for one in TRANSITIONS if one.name == name)
+
+
+@pytest.mark.parametrize("name", [one.name for one in TRANSITIONS])
+def test_row_is_taken(name: str) -> None:
+    taken, here = row(name), CASES[name]
+    decision = b.run(here.status, here.world)
+    event = decision.notices[0]
+    assert decision.status.phase is taken.to
+    assert (event.type, event.reason) == ("Warning" if taken.warning else "Normal", taken.event)
+    assert here.sentence in event.note
+    assert decision.look_again_s == 0.0  # a move may make another one due
+
+
+@pytest.mark.parametrize("name", [one.name for one in TRANSITIONS])
+def test_nothing_else_takes_it_instead(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the row the same state moves differently or not at all: the case above really is this row's."""
+    here = CASES[name]
+    with_row = decide(here.status, here.world, look_s=b.LOOK_S)
+    monkeypatch.setattr(machine, "TRANSITIONS", tuple(one for one in TRANSITIONS if one.name != name))
+    assert decide(here.status, here.world, look_s=b.LOOK_S).notices[:1] != with_row.notices[:1]
+
+
+@pytest.mark.parametrize("status", b.UNDERWAY.values(), ids=b.UNDERWAY.keys())
+@pytest.mark.parametrize("name", ["crash loop", "not ready", "superseded"])
+def test_ways_out_are_open_in_every_phase_underway(status: ModelDeploymentStatus, name: str) -> None:
+    changes: dict[str, dict[str, Any]] = {
+        "crash loop": {"workloads": crashing(crash_looping="container model")},
+        "not ready": {"workloads": crashing(ready=0)},
+        "superseded": {"wish": b.wish(b.C)},
+    }
+    decision = b.run(unready(status), b.at_ease(status, **changes[name]))
+    assert decision.status.phase is row(name).to
+    assert decision.status.candidate is None
+    assert decision.target.weights == {b.A.hash: 100, b.B.hash: 0}
+
+
+ROLLBACKS = ("burning", "crash loop", "not ready")
+FORWARD = ("seaworthy", "step passed", "last step passed", "all traffic seen")
+EXCLUSIVE = {
+    ("back to stable", "new version"),  # the wish is stable or it isn't
+    ("step passed", "last step passed"),  # a step is the last one or it isn't
+}
+"""Pairs of rows whose guards can't both hold in one state, so that their order says nothing."""
+
+
+def both(first: str, second: str) -> tuple[ModelDeploymentStatus, World]:
+    """Make a state in which two rows are due at once."""
+    of = {"seaworthy": b.starting(), "last step passed": done(1), "all traffic seen": b.promoting()}
+    pair = {first, second}
+    status = of.get(second, done(0))
+    changes: dict[str, Any] = {}
+    if "burning" in pair:
+        changes["evidence"] = BURNING
+    if "superseded" in pair:
+        changes["wish"] = b.wish(b.C)
+    if "crash loop" in pair:
+        changes["workloads"] = crashing(crash_looping="container model")
+    if "not ready" in pair:
+        crash = "container model" if "crash loop" in pair else None
+        status, changes["workloads"] = unready(status), crashing(ready=0, crash_looping=crash)
+    if pair == {"superseded at first", "first ready"}:
+        status, changes = b.deploying(), {"wish": b.wish(b.C)}
+    if pair == {"status lost", "first version"}:
+        status, changes = b.pending(), {"workloads": {b.A.hash: b.pods(b.A)}, "route": route(a=100)}
+    return status, b.at_ease(status, **changes)
+
+
+def contested() -> list[tuple[str, str]]:
+    """List the pairs of rows that share a phase and can both be due, the earlier one first."""
+    pairs = itertools.combinations(TRANSITIONS, 2)
+    shared = [(one.name, other.name) for one, other in pairs if one.phases & other.phases]
+    apart = {
+        # Evidence exists only once there is weight, and the weight of a step only when pods are ready for it.
+        ("burning", "seaworthy"),
+        ("not ready", "seaworthy"),
+        ("not ready", "step passed"),
+        ("not ready", "last step passed"),
+        ("not ready", "all traffic seen"),
+        # Each burning version is no Healthy one.
+        ("burning", "step passed"),
+        ("burning", "last step passed"),
+    }
+    return [pair for pair in shared if pair not in apart | EXCLUSIVE]
+
+
+@pytest.mark.parametrize(("winner", "loser"), contested())
+def test_precedence(winner: str, loser: str) -> None:
+    status, world = both(winner, loser)
+    check(status, world)
+    for name in (winner, loser):
+        assert row(name).guard(status, world), f"{name} isn't due: this state proves nothing"
+    decision = b.run(status, world)
+    assert decision.notices[0].note == row(winner).guard(status, world)
+    assert decision.status.phase is row(winner).to
+
+
+@pytest.mark.parametrize("status", b.EVERY.values(), ids=b.EVERY.keys())
+@pytest.mark.parametrize("wished", [b.A, b.B, b.C], ids=["wish a", "wish b", "wish c"])
+def test_rows_that_exclude_each_other(status: ModelDeploymentStatus, wished: Any) -> None:
+    world = b.at_ease(status, wish=b.wish(wished))
+    for first, second in EXCLUSIVE:
+        assert not (row(first).guard(status, world) and row(second).guard(status, world))
+
+
+@pytest.mark.parametrize("name", ROLLBACKS)
+def test_rollback_remembers(name: str) -> None:
+    here = CASES[name]
+    after = b.run(here.status, here.world).status
+    assert after.quarantined == (b.B.hash,)
+    assert after.draining == (Draining(b.B.hash, "2", b.NOW),)
+    assert (after.history[0].outcome, after.history[0].hash) == (Outcome.ROLLED_BACK, b.B.hash)
+    assert here.sentence in after.history[0].sentence
+    assert after.trial  # kept, so that people can see what it was judged by
+    assert after.stable == b.A
+
+
+def test_superseded_version_is_not_quarantined() -> None:
+    after = b.run(CASES["superseded"].status, CASES["superseded"].world).status
+    assert after.quarantined == ()
+    assert after.draining == (Draining(b.B.hash, "2", b.NOW),)
+    assert after.history[0].outcome is Outcome.SUPERSEDED
+
+
+def test_promotion_moves_the_pointer() -> None:
+    after = b.run(CASES["all traffic seen"].status, CASES["all traffic seen"].world).status
+    assert (after.stable, after.candidate) == (b.B, None)
+    assert after.draining == (Draining(b.A.hash, "1", b.NOW),)
+    assert after.history[0].outcome is Outcome.PROMOTED
+
+
+def test_first_version_is_deployed_without_a_trial() -> None:
+    begun = b.run(CASES["first version"].status, CASES["first version"].world)
+    assert begun.target.weights == {}
+    assert begun.target.replicas == {b.A.hash: b.PODS}
+    ready = b.run(CASES["first ready"].status, CASES["first ready"].world)
+    assert ready.status.stable == b.A
+    assert ready.status.history[0].outcome is Outcome.DEPLOYED
+    assert ready.target.weights == {b.A.hash: 100}
+
+
+def test_step_starts_its_count_and_waits_for_the_route() -> None:
+    after = b.run(CASES["step passed"].status, CASES["step passed"].world).status
+    assert after.trial
+    assert (after.trial.step_index, after.trial.step_since) == (1, None)
+    entry = after.trial.evidence[0]
+    assert entry.step_total == entry.total == 1000
+    assert entry.restarts[-1].candidate.total == 1000
+
+
+def test_trial_keeps_the_plan_it_began_with() -> None:
+    begun = b.run(CASES["new version"].status, CASES["new version"].world).status
+    assert begun.trial
+    assert begun.trial.plan == b.PLAN
+    edited = b.wish(plan=replace(b.PLAN, steps=b.STEPS[:1]))
+    world = b.at_ease(done(0), wish=edited)
+    decision = b.run(done(0), world)
+    assert b.candidate_weight(decision) == 50
+    assert "keeps the steps and objectives it began with" in decision.status.summary
+
+
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [({"a": 90, "b": 10}, b.A), ({"a": 10, "b": 90}, b.B), ({"a": 0, "b": 100}, b.B)],
+)
+def test_lost_status_is_rebuilt_from_the_route(weights: dict[str, int], expected: Any) -> None:
+    versions = {ref.hash: b.pods(ref) for ref in (b.A, b.B)}
+    world = b.at_ease(b.pending(), wish=b.wish(b.B), workloads=versions, route=route(**weights))
+    after = b.run(b.pending(), world).status
+    assert after.stable
+    assert after.stable.hash == expected.hash
+
+
+def test_lost_status_never_takes_a_dead_version_for_stable() -> None:
+    versions = {b.A.hash: b.pods(b.A), b.B.hash: b.pods(b.B, ready=0)}
+    world = b.at_ease(b.pending(), wish=b.wish(b.B), workloads=versions, route=route(a=10, b=90))
+    after = b.run(b.pending(), world).status
+    assert after.stable
+    assert after.stable.hash == b.A.hash
