@@ -143,6 +143,7 @@ def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
                 "wait", "--for=condition=Established", f"crd/{name}.seatrial.dev", "--timeout=20s"
             )
             assert established.returncode == 0, established.stderr
+            server.get(f"{name}.seatrial.dev", "-A")  # kubectl sits out the seconds in which its storage is made
         yield server
 
 

@@ -1,0 +1,97 @@
+"""The operator's Role on a real API server: enough for every call of the client, and shut for all else."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from seatrial.kube.client import Kube
+from seatrial.kube.errors import Refused
+from seatrial.kube.lease import Lease, leadership
+from seatrial.kube.workloads import deployment, service
+from tests.apiserver.conftest import ROOT
+from tests.apiserver.samples import DEPLOYMENT, changed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.apiserver.conftest import ApiServer
+
+ACCOUNT = "system:serviceaccount:seatrial-system:seatrial"
+VERSION = "bbbbbbbbbb"
+
+
+@pytest.fixture(scope="session")
+def installed(api_server: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install the rights from manifests/install; return a kubeconfig of the operator's account."""
+    for name in ("namespace", "rbac", "user-roles"):
+        done = api_server.kubectl("apply", "-f", str(ROOT / "manifests" / "install" / f"{name}.yaml"))
+        assert done.returncode == 0, done.stderr
+    token = api_server.kubectl("create", "token", "seatrial", "-n", "seatrial-system")
+    assert token.returncode == 0, token.stderr
+    config = json.loads(api_server.kubeconfig.read_text())
+    config["users"][0]["user"]["token"] = token.stdout.strip()
+    path = tmp_path_factory.mktemp("operator") / "kubeconfig"
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(config))
+    return path
+
+
+async def test_the_role_is_enough_for_every_call_of_the_client(
+    installed: Path, kube: Kube, api_server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert api_server.kubectl("create", "namespace", "role").returncode == 0
+    owner = await kube.create(changed(DEPLOYMENT, metadata__namespace="role"))
+    monkeypatch.setenv("KUBECONFIG", str(installed))
+    async with Kube(deadline_s=5) as operator, leadership(operator, Lease("seatrial-system", "seatrial", "test")):
+        assert await operator.crd_exists()
+        assert await operator.get("ModelDeployment", "role", "fraud-scorer") is not None
+        for kind in ("ModelDeployment", "ModelSLO", "Deployment", "Service", "Pod"):
+            await operator.list(kind, None)
+        made = await operator.apply(deployment(owner, VERSION, owner["spec"]["template"], 3, 10))
+        served = await operator.apply(service(owner, VERSION, 8080))
+        await operator.scale("role", made["metadata"]["name"], 0)
+        await operator.emit(owner, severity="Normal", reason="Tested", note="The operator may post Events.")
+        await operator.replace_status({**owner, "status": {"phase": "Stable"}})
+        for each in (made, served):
+            await operator.delete(each["kind"], "role", each["metadata"]["name"], uid=each["metadata"]["uid"])
+        with pytest.raises(Refused, match="forbidden"):
+            await operator.delete("ModelDeployment", "role", "fraud-scorer", uid=owner["metadata"]["uid"])
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize(
+    "wish",
+    [
+        "get secrets",
+        "patch modeldeployments.seatrial.dev",
+        "create pods",
+        "delete pods",
+        "create pods/exec",
+        "delete httproutes.gateway.networking.k8s.io",
+        "create clusterroles.rbac.authorization.k8s.io",
+        "delete leases.coordination.k8s.io -n seatrial-system",
+        "update leases.coordination.k8s.io/another -n seatrial-system",
+        "get leases.coordination.k8s.io/seatrial -n default",
+    ],
+)
+def test_the_role_is_shut_for_all_else(api_server: ApiServer, wish: str) -> None:
+    verb, _, what = wish.partition(" ")
+    answer = api_server.kubectl("auth", "can-i", verb, *what.split(), f"--as={ACCOUNT}")
+    assert answer.stdout.strip() == "no"
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize(
+    ("role", "verb", "expected"),
+    [("seatrial-edit", "patch", "yes"), ("seatrial-view", "patch", "no"), ("seatrial-view", "list", "yes")],
+)
+def test_people_get_their_rights_on_models_by_a_role(
+    api_server: ApiServer, role: str, verb: str, expected: str
+) -> None:
+    person = f"{role}-{verb}"
+    api_server.kubectl("create", "rolebinding", person, f"--clusterrole={role}", f"--user={person}", "-n", "default")
+    answer = api_server.kubectl("auth", "can-i", verb, "modeldeployments.seatrial.dev", f"--as={person}", "-n=default")
+    assert answer.stdout.strip() == expected
