@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from tests.apiserver.samples import DEPLOYMENT, SLO, changed, objective, steps
 
 if TYPE_CHECKING:
     from tests.apiserver.conftest import ApiServer
 
+ROOT = Path(__file__).parents[2]
 DURATION = "write a duration such as 500ms, 30s, 10m, 1h30m or 28d"
 NO_TEMPLATE = "spec: Invalid value: template.spec.containers is missing: it is a pod template, as in a Deployment"
 BAD_NAME = (
@@ -181,6 +184,18 @@ def test_a_ratio_is_called_a_ratio_and_nothing_else(api_server: ApiServer) -> No
 def test_what_is_in_order_is_accepted(api_server: ApiServer, manifest: dict[str, Any]) -> None:
     answer = api_server.kubectl("apply", "--dry-run=server", "-f", "-", stdin=manifest)
     assert answer.returncode == 0, answer.stderr
+
+
+SHIPPED = sorted([*ROOT.glob("demo/manifests/*.yaml"), *ROOT.glob("manifests/examples/*.yaml")])
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_what_this_repository_ships_is_accepted(api_server: ApiServer, path: Path) -> None:
+    for manifest in yaml.safe_load_all(path.read_text()):
+        if manifest["apiVersion"].startswith("seatrial.dev/"):
+            manifest["metadata"]["namespace"] = "default"  # the only one that this server has
+            answer = api_server.kubectl("apply", "--dry-run=server", "-f", "-", stdin=manifest)
+            assert answer.returncode == 0, answer.stderr
 
 
 def test_every_rule_of_the_crds_has_a_manifest_that_breaks_it(api_server: ApiServer) -> None:

@@ -9,14 +9,13 @@ import pytest
 import yaml
 
 from docs import phases
-from seatrial.api.fields import ApiModel
 from seatrial.api.model_deployment import ModelDeploymentSpec
 from seatrial.api.model_slo import ModelSLOSpec
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "demo").glob("*.md")])
 EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-SPECS: dict[str, type[ApiModel]] = {"ModelDeployment": ModelDeploymentSpec, "ModelSLO": ModelSLOSpec}
+READ = {"ModelDeployment": ModelDeploymentSpec.model_validate, "ModelSLO": ModelSLOSpec.model_validate}
 
 
 def test_the_phase_page_is_up_to_date() -> None:
@@ -40,5 +39,5 @@ def test_make_targets_exist(page: Path) -> None:
 def test_examples_can_be_read_as_they_stand(page: Path) -> None:
     for block in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL):
         for manifest in yaml.safe_load_all(block):
-            if isinstance(manifest, dict) and manifest.get("kind") in SPECS:
-                SPECS[manifest["kind"]].model_validate(manifest["spec"])
+            if isinstance(manifest, dict) and manifest.get("kind") in READ:
+                READ[manifest["kind"]](manifest["spec"])
