@@ -46,7 +46,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["GRID_POINTS", "log_e_restart", "log_e_value", "log_mean_exp"]
+__all__ = ["GRID_POINTS", "log_e_health", "log_e_restart", "log_e_value", "log_mean_exp"]
 
 GRID_POINTS = 240
 """Number of alternatives ``p_j``; more change no figure that anyone reads."""
@@ -54,8 +54,10 @@ GRID_POINTS = 240
 _CHUNK_ROWS = 256
 """Rows computed at once: half a megabyte of intermediate results, which stays in the processor's cache."""
 
+_LOWEST_SHARE = 1 / 1000
+"""Healthiest alternative of the proof of health, as a share of the limit."""
+
 FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 def log_e_value(total: ArrayLike, bad: ArrayLike, p0: ArrayLike) -> FloatArray:
@@ -75,16 +77,28 @@ def log_e_value(total: ArrayLike, bad: ArrayLike, p0: ArrayLike) -> FloatArray:
     ndarray
         Natural log of ``E(total, bad)``, shape (m,); 0 is no evidence, ln(100) is 1 % of Ville's inequality.
     """
-    total, bad, p0 = np.broadcast_arrays(*(np.atleast_1d(np.asarray(x, dtype=np.float64)) for x in (total, bad, p0)))
-    limits, which = np.unique(p0, return_inverse=True)
-    log_hit, log_miss = _log_ratios(limits)
-    result = np.empty(total.shape)
-    for start in range(0, len(total), _CHUNK_ROWS):
-        rows = slice(start, start + _CHUNK_ROWS)
-        grid = which[rows]
-        log_ratio = bad[rows, None] * log_hit[grid] + (total[rows] - bad[rows])[:, None] * log_miss[grid]
-        result[rows] = log_mean_exp(log_ratio)
-    return result
+    limits, which = np.unique(np.atleast_1d(np.asarray(p0, dtype=np.float64)), return_inverse=True)
+    return _log_mixture(total, bad, which, limits, -np.log(limits))
+
+
+def log_e_health(total: ArrayLike, bad: ArrayLike, p0: ArrayLike) -> FloatArray:
+    """Log of the evidence that a share of bad events is below its limit: the proof of health.
+
+    The same bet from the other side, against the claim ``p >= p0``, with ``p_j`` log-uniform in (p0 / 1000, p0). Even
+    without any bad event it takes at least ``ln(1/alpha) / -ln(1 - p0)`` requests.
+
+    Parameters
+    ----------
+    total, bad, p0
+        As for :func:`log_e_value`.
+
+    Returns
+    -------
+    ndarray
+        Natural log of the evidence, shape (m,).
+    """
+    limits, which = np.unique(np.atleast_1d(np.asarray(p0, dtype=np.float64)), return_inverse=True)
+    return _log_mixture(total, bad, which, limits, np.full(len(limits), np.log(_LOWEST_SHARE)))
 
 
 def log_e_restart(log_e: ArrayLike, first: ArrayLike, order: ArrayLike) -> FloatArray:
@@ -121,10 +135,19 @@ def log_mean_exp(log_values: FloatArray) -> FloatArray:
     return log_mean
 
 
-def _log_ratios(p0: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Log likelihood ratios of one bad and one good event at each alternative, each of shape (m, GRID_POINTS)."""
-    steps = (np.arange(GRID_POINTS) + 0.5) / GRID_POINTS  # midpoints, so that no p_j is p0 or 1
-    log_p0 = np.log(p0)[:, None]
-    log_hit = -log_p0 * steps
-    log_miss = np.log1p(-np.exp(log_p0 + log_hit)) - np.log1p(-p0)[:, None]
-    return log_hit, log_miss
+def _log_mixture(
+    total: ArrayLike, bad: ArrayLike, which: NDArray[np.intp], limits: FloatArray, log_widths: FloatArray
+) -> FloatArray:
+    """Log likelihood ratio against ``limits[which]``, averaged log-uniformly over (limit, limit * e^log_width)."""
+    steps = (np.arange(GRID_POINTS) + 0.5) / GRID_POINTS  # midpoints, so that no alternative is the limit or 1
+    log_hit = log_widths[:, None] * steps
+    log_miss = np.log1p(-limits[:, None] * np.exp(log_hit)) - np.log1p(-limits)[:, None]
+    n, k, row = np.broadcast_arrays(
+        np.atleast_1d(np.asarray(total, dtype=np.float64)), np.atleast_1d(np.asarray(bad, dtype=np.float64)), which
+    )
+    result = np.empty(n.shape)
+    for start in range(0, len(n), _CHUNK_ROWS):
+        rows = slice(start, start + _CHUNK_ROWS)
+        hits, misses = k[rows, None], (n[rows] - k[rows])[:, None]
+        result[rows] = log_mean_exp(hits * log_hit[row[rows]] + misses * log_miss[row[rows]])
+    return result

@@ -26,7 +26,7 @@ import numpy as np
 
 from seatrial.judge import sentences
 from seatrial.judge.attribution import Attribution, attribute
-from seatrial.judge.evalue import log_e_restart, log_e_value
+from seatrial.judge.evalue import log_e_health, log_e_restart, log_e_value
 from seatrial.judge.guard import excess, overspent
 from seatrial.judge.restart import restart_points
 from seatrial.judge.types import Evidence, Judgement, Objective, Verdict
@@ -70,6 +70,8 @@ class Trial:
         The candidate's events since the current step began, one for each objective; ``None``: since the trial began.
     restarts
         ``False``: the totals are one stretch and will never have restart points, so the plain test gets all of alpha.
+    strict
+        ``True``: healthy means proven to be within the limit, not only that nothing speaks against it.
 
     Raises
     ------
@@ -82,6 +84,7 @@ class Trial:
     min_requests: int = 0
     step_total: Sequence[int] | None = None
     restarts: bool = True
+    strict: bool = False
 
     def __post_init__(self) -> None:
         lengths = {len(self.objectives), len(self.evidence)}
@@ -114,6 +117,7 @@ class _Case(NamedTuple):
     """The e-value itself that decides."""
     step_total: int
     min_requests: int
+    strict: bool
 
     @property
     def fired(self) -> bool:
@@ -131,9 +135,10 @@ def judge(
     min_requests: int = 0,
     step_total: Sequence[int] | None = None,
     restarts: bool = True,
+    strict: bool = False,
 ) -> tuple[Judgement, ...]:
     """Judge one version by all its objectives; see :class:`Trial` for the parameters and :func:`judge_all`."""
-    return judge_all([Trial(objectives, evidence, min_requests, step_total, restarts)])[0]
+    return judge_all([Trial(objectives, evidence, min_requests, step_total, restarts, strict)])[0]
 
 
 def judge_all(trials: Sequence[Trial]) -> list[tuple[Judgement, ...]]:
@@ -188,6 +193,7 @@ def judge_all(trials: Sequence[Trial]) -> list[tuple[Judgement, ...]]:
                 threshold=len(trial.objectives) / float(objective.alpha),
                 step_total=evidence.candidate.total if trial.step_total is None else trial.step_total[index],
                 min_requests=trial.min_requests,
+                strict=trial.strict,
             )
             judgements.append(_judgement(case))
             position += 1
@@ -268,6 +274,9 @@ def _held_or_passed(case: _Case) -> tuple[Verdict, str]:
         return Verdict.NoData, "No request of this version was counted yet."
     if case.step_total < case.min_requests:
         need = f"{case.step_total:,} of the {case.min_requests:,} requests that this step asks for were seen"
+    elif case.strict and (proof := _proof_of_health(case)) < -math.log(case.objective.alpha):
+        needed = sentences.odds(-math.log(case.objective.alpha))
+        need = f"the evidence that it is kept is {sentences.odds(proof)}, a proof needs {needed}"
     elif case.trial < _WEAK_TRIAL and case.loudest < _WEAK_STRETCH:
         return Verdict.Healthy, f"{said}, which agrees with the limit of {limit}."
     elif case.fired:
@@ -276,6 +285,12 @@ def _held_or_passed(case: _Case) -> tuple[Verdict, str]:
         need = f"a rollback needs {sentences.odds(math.log(case.threshold))}"
     against = f"the evidence against the limit of {limit} is {sentences.odds(case.decisive)}"
     return Verdict.Inconclusive, f"{said}: {against}; {need}."
+
+
+def _proof_of_health(case: _Case) -> float:
+    """Log evidence that the version is within its limit; all objectives must prove it, so alpha is not shared."""
+    counts = case.evidence.candidate
+    return float(log_e_health(counts.total, counts.bad, case.p0)[0]) / case.evidence.dispersion
 
 
 def _capped(log_e: float) -> float:

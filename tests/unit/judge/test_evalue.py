@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad  # type: ignore[import-untyped]  # scipy ships no types
 
-from seatrial.judge.evalue import log_e_restart, log_e_value
+from seatrial.judge.evalue import log_e_health, log_e_restart, log_e_value
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -99,3 +99,21 @@ def test_opening_a_restart_point_changes_nothing_at_that_moment() -> None:
 
 def test_retired_points_give_up_their_part_and_keep_the_weights_of_the_others() -> None:
     assert np.exp(log_e_restart(np.log([4.0, 9.0]), first=[0], order=[0, 5])) == pytest.approx([4 / 2 + 9 / 42 + 1 / 7])
+
+
+@pytest.mark.parametrize(("burn_rate", "least"), [(1.0, 4603), (2.0, 2300), (4.0, 1149), (14.4, 317)])
+def test_proof_of_health_needs_many_requests(burn_rate: float, least: int) -> None:
+    """Computed independently: ln(100) / p0 requests without error for the best possible bet, more for a mixture."""
+    p0 = burn_rate * 0.001
+    assert log_e_health(least, 0, p0)[0] < math.log(100)
+    assert log_e_health(1.6 * least, 0, p0)[0] > math.log(100)
+    assert log_e_health(3 * least, math.ceil(3 * least * p0), p0)[0] < 0
+
+
+@given(st.integers(0, 60), st.fractions("1/500", "1/3"))
+def test_expected_value_of_the_proof_of_health_is_one_at_the_limit(total: int, p0: Fraction) -> None:
+    p = float(p0)
+    bad = np.arange(total + 1)
+    log_choose = np.array([math.log(math.comb(total, k)) for k in bad])
+    log_probability = log_choose + bad * math.log(p) + (total - bad) * math.log1p(-p)
+    assert np.exp(log_probability + log_e_health(total, bad, p)).sum() == pytest.approx(1, rel=1e-9)

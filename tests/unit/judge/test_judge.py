@@ -201,3 +201,11 @@ def test_unpaired_evidence_is_refused() -> None:
         Evidence(Counts(10, 0), since=(Counts(5, 0),), stable=Counts(10, 0))
     with pytest.raises(ValueError, match="without restarts"):
         judge([AVAILABILITY], [Evidence(Counts(10, 0), since=(Counts(5, 0),))], restarts=False)
+
+
+def test_strict_mode_asks_for_proof() -> None:
+    young = judge([AVAILABILITY], [Evidence(Counts(600, 0))], strict=True)[0]
+    assert young.verdict is Verdict.Inconclusive
+    assert "proof" in young.sentence
+    assert judge([AVAILABILITY], [Evidence(Counts(600, 0))])[0].verdict is Verdict.Healthy
+    assert judge([AVAILABILITY], [Evidence(Counts(6000, 1))], strict=True)[0].verdict is Verdict.Healthy
