@@ -117,8 +117,9 @@ def _fitted(tier: Tier, error_budget: Decimal) -> Tier:
         return tier
     fitted = _ROOM * highest
     note = (
-        f"With an error budget of {sentences.percent(float(error_budget))} even a total outage burns at only "
-        f"1 / {float(error_budget):g} = {sentences.significant(float(highest))}: a tier at {tier.burn_rate} could never "
-        f"fire. It fires above {sentences.significant(float(fitted))}, when {sentences.percent(float(_ROOM))} are bad."
+        f"With an error budget of {sentences.percent(float(error_budget))} even a total outage burns "
+        f"at only 1 / {float(error_budget):g} = {sentences.significant(float(highest))}: "
+        f"a tier at {tier.burn_rate} could never fire. "
+        f"It fires above {sentences.significant(float(fitted))}, when {sentences.percent(float(_ROOM))} are bad."
     )
     return replace(tier, burn_rate=fitted, note=note)
