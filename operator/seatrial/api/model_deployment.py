@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, JsonValue, WithJsonSchema
 
-from seatrial.api.fields import CONFIG, ApiModel, Duration, PositiveDuration, keyed_by, matches, rule
+from seatrial.api.fields import CONFIG, ApiModel, Duration, PositiveDuration, Time, keyed_by, matches, rule
 
 LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 HostName = Annotated[
@@ -92,6 +92,25 @@ class Step(ApiModel):
     """Requests that the candidate must have served in this step before the next one."""
 
 
+Policy = Literal["hold", "rollback", "promote"]
+"""What a step that stays undecided past its deadline leads to."""
+
+
+class Undecided(ApiModel):
+    """What happens to a step that is over in time but was not found Healthy."""
+
+    deadline: PositiveDuration = 3600.0
+    """How long after the step's time a decision is waited for."""
+    inconclusive: Policy = "hold"
+    """When there are too few requests, or too many bad ones to be sure."""
+    no_data: Policy = "hold"
+    """When Prometheus answers but knows nothing recent of the version."""
+    unavailable: Policy = "hold"
+    """When Prometheus can't be read."""
+    environment: Policy = "hold"
+    """When stable burns as well."""
+
+
 class Strategy(ApiModel):
     """How a new version is tried."""
 
@@ -119,6 +138,20 @@ class Strategy(ApiModel):
     """How long a version may take to become ready, or be without any ready pod, before it is rolled back."""
     drain: Duration = 30.0
     """How long a version that lost its traffic keeps its pods, so that requests in flight are answered."""
+    strict: bool = False
+    """Whether a step is passed only on proof that the version keeps its objectives, not already on the absence of proof
+    that it breaks them. It takes many more requests."""
+    undecided: Undecided = Undecided()
+    """What happens to a step that is over in time but was not found Healthy."""
+
+
+class Override(ApiModel):
+    """A person's word against the statistics."""
+
+    reason: Annotated[str, Field(min_length=3, max_length=512)]
+    """Why, for those who come after: it is shown in status, Events and the history."""
+    until: Time
+    """When the override ends by itself, such as 2026-12-24T18:00:00Z."""
 
 
 class SloRef(ApiModel):
@@ -173,5 +206,11 @@ class ModelDeploymentSpec(ApiModel):
     """The ModelSLOs that a version answers to."""
     strategy: Strategy
     """How a new version is tried."""
+    mode: Literal["enforce", "observe"] = "enforce"
+    """enforce: verdicts hold and roll back. observe: steps go by time alone and nothing is rolled back; the status says
+    what would have been done."""
+    override: Override | None = None
+    """Until it expires, every verdict counts as Healthy and a spent budget stops nothing. Crash loops and missing pods
+    still roll back."""
     paused: bool = False
     """While true no trial starts and no step is taken. Judging and rollback go on."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, PlainSerializer
 
@@ -70,17 +70,6 @@ class Sli(ApiModel):
     """Series selector of a counter of all events, from the same scrape as good."""
 
 
-class Objective(ApiModel):
-    """One objective: a share of good events."""
-
-    name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
-    """Name of the objective, unique in this ModelSLO."""
-    target: Percent
-    """Percent of good events that is promised, as a decimal string: '99.9'."""
-    sli: Sli
-    """Where good and total events are counted."""
-
-
 class Rollback(ApiModel):
     """When a version on trial has spent too fast: the parameters of the sequential test."""
 
@@ -96,6 +85,22 @@ class Rollback(ApiModel):
     """Probability of rolling back a version that burns exactly at burnRate, over its whole trial and all objectives."""
     min_bad: Annotated[int, Field(ge=1, le=1000)] = 3
     """Bad events that must have been seen, whatever the statistics say."""
+    action: Literal["auto", "hold", "notify"] = "auto"
+    """What a version that spends too fast leads to: auto rolls it back, hold keeps its weight where it is until a
+    person decides, notify only tells."""
+
+
+class Objective(ApiModel):
+    """One objective: a share of good events."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
+    """Name of the objective, unique in this ModelSLO."""
+    target: Percent
+    """Percent of good events that is promised, as a decimal string: '99.9'."""
+    sli: Sli
+    """Where good and total events are counted."""
+    rollback: Rollback | None = None
+    """Stands in for the rollback of the whole ModelSLO, for this objective."""
 
 
 class ModelSLOSpec(ApiModel):

@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field, TypeAdapter
 
 from seatrial.api.fields import CONFIG, Duration, Time, keyed_by
-from seatrial.api.model_deployment import Step
+from seatrial.api.model_deployment import Override, Step, Undecided
 from seatrial.api.model_slo import Objective, Rollback
 
 
@@ -119,6 +119,10 @@ class Plan:
     """How long a version keeps its pods after its last traffic."""
     objectives: tuple[PlannedObjective, ...]
     """The objectives that the version answers to."""
+    strict: bool = False
+    """Whether a step asks for proof of health."""
+    undecided: Undecided = Undecided()  # noqa: RUF009 - frozen, so it can be shared
+    """What happens to a step that is over in time but was not found Healthy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +202,18 @@ class ObjectiveEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Untaken:
+    """A rollback that was not done, because of mode observe."""
+
+    __pydantic_config__ = CONFIG
+
+    at: Time
+    """When it would have been done."""
+    sentence: str
+    """Why, in plain words."""
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
     """A version on trial."""
 
@@ -217,6 +233,8 @@ class Trial:
     """When the route was first seen with the weight of this step; absent until then."""
     unready_since: Time | None = None
     """Since when the version has been without the pods that it needs; absent while it has them."""
+    would_have_rolled_back: Untaken | None = None
+    """When this version would have been rolled back, had the mode not been observe."""
     evidence: tuple[ObjectiveEvidence, ...] = ()
     """What has been seen, by objective."""
 
@@ -265,6 +283,8 @@ class ModelDeploymentStatus:
     """The version on its way."""
     trial: Trial | None = None
     """The trial of the candidate or, when there is none, the last trial."""
+    override: Override | None = None
+    """A person's word against the statistics, while it is in force."""
     draining: Annotated[tuple[Draining, ...], Field(max_length=16)] = ()
     """Versions that lost their traffic and still answer what is in flight."""
     quarantined: Annotated[tuple[str, ...], Field(max_length=20)] = ()

@@ -76,6 +76,7 @@ def weigh(
         ],
         min_requests=step.min_requests,
         step_total=[entry.total - entry.step_total for entry in entries],
+        strict=trial.plan.strict,
     )
     return tuple(_judged(entry, judgement) for entry, judgement in zip(entries, judgements, strict=True))
 
@@ -107,19 +108,24 @@ def objective_of(planned: PlannedObjective) -> Objective:
 def _count_on(
     trial: Trial, planned: PlannedObjective, candidate: str, stable: str, measured: Measurements
 ) -> ObjectiveEvidence:
-    """Take the new counts of one objective; counts that shrank are older than what is known and are left out."""
+    """Take the new counts of one objective."""
     entry = next(
         (e for e in trial.evidence if (e.slo, e.objective) == (planned.slo, planned.objective.name)),
         _nothing_yet(planned, measured.at_s if trial.weighted_at is None else trial.weighted_at),
     )
     mine = measured.readings.get((candidate, planned.key))
     theirs = measured.readings.get((stable, planned.key))
-    if mine and mine.total >= entry.total and mine.bad >= entry.bad:
+    if mine and _follows(mine, entry.total, entry.bad):
         entry = replace(entry, total=mine.total, bad=mine.bad, candidate_settled=_settled(mine))
-    if theirs and theirs.total >= entry.stable.total and theirs.bad >= entry.stable.bad:
+    if theirs and _follows(theirs, entry.stable.total, entry.stable.bad):
         entry = replace(entry, stable=Totals(theirs.total, theirs.bad), stable_settled=_settled(theirs))
     last = entry.restarts[-1].candidate.total if entry.restarts else 0
     return _restarted(entry) if next_restart(entry.total - last) else entry
+
+
+def _follows(reading: Reading, total: int, bad: int) -> bool:
+    """Tell whether counts can come after others; those that shrank are older than what is known, and are left out."""
+    return 0 <= reading.bad - bad <= reading.total - total
 
 
 def _nothing_yet(planned: PlannedObjective, at_s: float) -> ObjectiveEvidence:

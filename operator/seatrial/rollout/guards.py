@@ -8,22 +8,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seatrial.api.fields import format_duration
+from seatrial.judge.judge import SEVERITY
 from seatrial.judge.types import Verdict
 from seatrial.rollout.target import ALL, intended_weight
 from seatrial.rollout.world import Wish
 
 if TYPE_CHECKING:
-    from seatrial.api.status import ModelDeploymentStatus
+    from collections.abc import Callable
+
+    from seatrial.api.status import ModelDeploymentStatus, ObjectiveEvidence
     from seatrial.rollout.world import World
+
+    Guard = Callable[[ModelDeploymentStatus, World], str | None]
 
 MAX_DRAINING = 8
 """A new trial waits while so many versions drain: their number in status is bounded."""
 
 
 def burning(status: ModelDeploymentStatus, world: World) -> str | None:
-    """An objective's sequential test has fired."""
+    """An objective's sequential test has fired, and the objective asks for a rollback then."""
+    if world.override:
+        return None
     for entry in world.evidence:
-        if entry.verdict == Verdict.Burning:
+        if entry.verdict == Verdict.Burning and _action(status, entry) == "auto":
             return f"{_candidate(status)} burns its error budget, {entry.slo}/{entry.objective}: {entry.sentence}"
     return None
 
@@ -45,6 +52,26 @@ def unready(status: ModelDeploymentStatus, world: World) -> str | None:
     why = f": {workload.stuck}" if workload and workload.stuck else ""
     deadline = format_duration(trial.plan.ready_deadline)
     return f"{_candidate(status)} has been without the ready pods it needs for {deadline}{why}"
+
+
+def undecided(status: ModelDeploymentStatus, world: World) -> str | None:
+    """The step stayed undecided past its deadline, and the strategy asks for a rollback then."""
+    return _past_deadline(status, world, "rollback") if may_go_on(world) else None
+
+
+def fault(status: ModelDeploymentStatus, world: World) -> str | None:
+    """Anything that rolls a version back."""
+    found = (guard(status, world) for guard in (burning, crash_loop, unready, undecided))
+    return next((sentence for sentence in found if sentence), None)
+
+
+def enforced(guard: Guard) -> Guard:
+    """Let a guard act only when verdicts are more than told."""
+
+    def guarded(status: ModelDeploymentStatus, world: World) -> str | None:
+        return None if world.observing else guard(status, world)
+
+    return guarded
 
 
 def superseded(status: ModelDeploymentStatus, world: World) -> str | None:
@@ -108,7 +135,10 @@ def new_version(status: ModelDeploymentStatus, world: World) -> str | None:
         return None
     if wish.version == status.stable.hash or wish.version in status.quarantined:
         return None
-    return f"version {wish.label} goes on trial beside version {status.stable.label}"
+    if world.frozen and not world.override:
+        return None
+    despite = f", although {world.frozen} ({world.override.reason})" if world.frozen and world.override else ""
+    return f"version {wish.label} goes on trial beside version {status.stable.label}{despite}"
 
 
 def may_get_weight(status: ModelDeploymentStatus, world: World) -> str | None:
@@ -171,7 +201,42 @@ def _step_over(status: ModelDeploymentStatus, world: World) -> bool:
         return False
     if world.now_s - trial.step_since < trial.plan.steps[trial.step_index].for_:
         return False
-    return bool(world.evidence) and all(entry.verdict == Verdict.Healthy for entry in world.evidence)
+    return bool(world.evidence) and (not blocking(status, world) or bool(_past_deadline(status, world, "promote")))
+
+
+def blocking(status: ModelDeploymentStatus, world: World) -> tuple[ObjectiveEvidence, ...]:
+    """Find the objectives that keep a step from being passed."""
+    if world.observing or world.override:
+        return ()
+    return tuple(e for e in world.evidence if e.verdict != Verdict.Healthy and _action(status, e) != "notify")
+
+
+def _past_deadline(status: ModelDeploymentStatus, world: World, policy: str) -> str | None:
+    """Say that a step has been undecided for too long, when that leads to this policy for its worst verdict."""
+    trial, found = status.trial, blocking(status, world)
+    if not trial or trial.step_since is None or not found:
+        return None
+    rules = trial.plan.undecided
+    if world.now_s - trial.step_since < trial.plan.steps[trial.step_index].for_ + rules.deadline:
+        return None
+    worst = min(found, key=lambda entry: SEVERITY.index(Verdict(entry.verdict)))
+    chosen = {
+        Verdict.Inconclusive: rules.inconclusive,
+        Verdict.NoData: rules.no_data,
+        Verdict.Unavailable: rules.unavailable,
+        Verdict.Environment: rules.environment,
+    }.get(Verdict(worst.verdict), "hold")
+    if chosen != policy:
+        return None
+    where = f"{worst.slo}/{worst.objective} stayed {worst.verdict} for {format_duration(rules.deadline)}"
+    return f"{_candidate(status)}: {where}: {worst.sentence}"
+
+
+def _action(status: ModelDeploymentStatus, entry: ObjectiveEvidence) -> str:
+    """Tell what the plan asks for when an objective burns."""
+    objectives = status.trial.plan.objectives if status.trial else ()
+    found = (p.rollback.action for p in objectives if (p.slo, p.objective.name) == (entry.slo, entry.objective))
+    return next(found, "auto")
 
 
 def _candidate(status: ModelDeploymentStatus) -> str:

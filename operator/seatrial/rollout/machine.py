@@ -18,7 +18,7 @@ The order of the table is the order of precedence:
 * A changed wish comes second: a candidate that nobody wants any more loses its traffic before anything else is tried.
 * Only then may a rollout go on. All such moves ask that the user has not paused and that the spec can be used. A step
   is over when it lasted long enough *and* every objective is Healthy; NoData, Unavailable, Inconclusive and Environment
-  hold the weight where it is. No row reads them: what no row takes, stays.
+  hold the weight where it is, until the strategy's deadline says otherwise.
 
 Two special cases win over simplicity:
 
@@ -36,18 +36,20 @@ from typing import TYPE_CHECKING
 from seatrial.api.status import Phase
 from seatrial.rollout import guards, moves
 from seatrial.rollout.decision import Decision, Notice
+from seatrial.rollout.notices import notices
 from seatrial.rollout.report import report
+from seatrial.rollout.seen import note
 from seatrial.rollout.target import intended_weight, still_draining, target
 from seatrial.rollout.world import Wish
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from seatrial.api.status import Draining, ModelDeploymentStatus
+    from seatrial.api.status import ModelDeploymentStatus
     from seatrial.rollout.decision import Target
-    from seatrial.rollout.world import RouteView, World
+    from seatrial.rollout.guards import Guard
+    from seatrial.rollout.world import World
 
-    Guard = Callable[[ModelDeploymentStatus, World], str | None]
     Move = Callable[[ModelDeploymentStatus, World, str], ModelDeploymentStatus]
 
 
@@ -69,9 +71,15 @@ UNDERWAY = frozenset({Phase.STARTING, Phase.TRIAL, Phase.PROMOTING})
 
 P = Phase
 TRANSITIONS = (
-    Transition("burning", UNDERWAY, guards.burning, moves.roll_back, P.ROLLED_BACK, "RolledBack", warning=True),
-    Transition("crash loop", UNDERWAY, guards.crash_loop, moves.roll_back, P.ROLLED_BACK, "RolledBack", warning=True),
-    Transition("not ready", UNDERWAY, guards.unready, moves.roll_back, P.ROLLED_BACK, "RolledBack", warning=True),
+    *(
+        Transition(name, UNDERWAY, guards.enforced(guard), moves.roll_back, P.ROLLED_BACK, "RolledBack", warning=True)
+        for name, guard in (
+            ("burning", guards.burning),
+            ("crash loop", guards.crash_loop),
+            ("not ready", guards.unready),
+            ("undecided", guards.undecided),
+        )
+    ),
     Transition("superseded", UNDERWAY, guards.superseded, moves.drop_candidate, P.STABLE, "Superseded"),
     Transition(
         "superseded at first",
@@ -125,7 +133,7 @@ def decide(status: ModelDeploymentStatus, world: World, *, look_s: float) -> Dec
         Deciding again on the decision's own status in the same world gives no further move, unless one is due.
     """
     before = status
-    status = _note(status, world)
+    status = note(status, world)
     taken: Transition | None = None
     sentence = ""
     for row in TRANSITIONS:
@@ -136,55 +144,14 @@ def decide(status: ModelDeploymentStatus, world: World, *, look_s: float) -> Dec
     drain_s = _drain_s(before, world)
     wanted = target(status, world, drain_s)
     status = report(status, world, wanted)
-    notices = [Notice("Warning" if taken.warning else "Normal", taken.event, sentence)] if taken else []
+    moved = Notice("Warning" if taken.warning else "Normal", taken.event, sentence) if taken else None
     return Decision(
         status=status,
         target=wanted,
-        notices=(*notices, *_condition_notices(before, status)),
+        notices=notices(before, status, moved),
         look_again_s=0.0 if taken else _look_again_s(status, world, drain_s, look_s),
         urgent=_rescues(before, status, world, wanted),
     )
-
-
-def _note(status: ModelDeploymentStatus, world: World) -> ModelDeploymentStatus:
-    """Remember what was seen: evidence, the weight in the route, missing pods, versions that are gone."""
-    gone = [
-        entry
-        for entry in status.draining
-        if not (entry.hash in world.workloads or (world.route and entry.hash in world.route.weights))
-    ]
-    if gone:
-        status = replace(status, draining=tuple(entry for entry in status.draining if entry not in gone))
-    if status.draining and world.route:
-        status = replace(status, draining=tuple(_drains(entry, world.route, world.now_s) for entry in status.draining))
-    trial, candidate = status.trial, status.candidate
-    if not trial or not candidate:
-        return status
-    if world.evidence:
-        trial = replace(trial, evidence=world.evidence)
-    enough = (
-        guards.all_available(status, world)
-        if status.phase in {P.DEPLOYING, P.STARTING}
-        else world.ready(candidate.hash)
-    )
-    if enough:
-        trial = replace(trial, unready_since=None)
-    elif trial.unready_since is None:
-        trial = replace(trial, unready_since=world.now_s)
-    if status.phase is P.TRIAL:
-        there = guards.in_route(status, world, candidate.hash, intended_weight(status))
-        if not there or not world.ready(candidate.hash):
-            trial = replace(trial, step_since=None)
-        elif trial.step_since is None:
-            trial = replace(trial, step_since=world.now_s)
-    return replace(status, trial=trial)
-
-
-def _drains(entry: Draining, route: RouteView, now_s: float) -> Draining:
-    """Let the time to drain begin only once the gateway has taken the version's weight away."""
-    weight = route.weights.get(entry.hash)
-    gone = weight is None or (weight == 0 and route.accepted)
-    return entry if gone else replace(entry, since=now_s)
 
 
 def _rescues(before: ModelDeploymentStatus, after: ModelDeploymentStatus, world: World, wanted: Target) -> bool:
@@ -211,23 +178,3 @@ def _look_again_s(status: ModelDeploymentStatus, world: World, drain_s: float, l
     if status.phase is P.DEPLOYING or (status.draining and not waits):
         waits.append(1.0)
     return min(waits, default=None)
-
-
-def _condition_notices(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> tuple[Notice, ...]:
-    """Tell about conditions that turned against the user, and back."""
-    old = {condition.type: condition for condition in before.conditions}
-    told = {"Accepted", "MetricsAvailable"}
-    turned = [
-        condition
-        for condition in after.conditions
-        if condition.type in told
-        and condition.status != "Unknown"
-        and (
-            (had := old.get(condition.type)) is None or had.status != condition.status or had.reason != condition.reason
-        )
-    ]
-    return tuple(
-        Notice("Normal" if c.status == "True" else "Warning", c.reason, c.message)
-        for c in turned
-        if c.status == "False" or (c.type in old and old[c.type].status == "False")
-    )

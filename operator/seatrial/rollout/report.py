@@ -40,6 +40,7 @@ def report(status: ModelDeploymentStatus, world: World, wanted: Target) -> Model
         weight=wanted.weights.get(status.candidate.hash, 0) if status.candidate else 0,
         verdict=worst.verdict if worst else "",
         summary=progressing[2],
+        override=world.override,
         conditions=tuple(_condition(status, world, kind, *what) for kind, what in found.items()),
     )
 
@@ -194,4 +195,10 @@ def _at_rest(status: ModelDeploymentStatus, world: World) -> Found:
         return "False", "RolledBack", f"version {label} serves all requests; {fate}"
     if world.wish.paused:
         return "False", "Paused", f"version {label} serves all requests; version {world.wish.label} waits: paused"
+    if world.frozen and not world.override:
+        return (
+            "False",
+            "BudgetSpent",
+            f"version {label} serves all requests; version {world.wish.label} waits: {world.frozen}",
+        )
     return "False", "Waiting", f"version {label} serves all requests; version {world.wish.label} is next"

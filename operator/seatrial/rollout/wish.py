@@ -45,7 +45,7 @@ def wish_of(
             slo = ModelSLOSpec.model_validate(slos[ref.name])
         except ValidationError as error:
             return Refusal("InvalidSLO", _sentence(f"ModelSLO {ref.name}", error))
-        planned = [PlannedObjective(ref.name, objective, slo.rollback) for objective in slo.objectives]
+        planned = [PlannedObjective(ref.name, one, one.rollback or slo.rollback) for one in slo.objectives]
         for one in planned:
             try:
                 check(sli_of(one))
@@ -58,6 +58,8 @@ def wish_of(
         warm_up=parsed.strategy.warm_up,
         ready_deadline=parsed.strategy.ready_deadline,
         drain=parsed.strategy.drain,
+        strict=parsed.strategy.strict,
+        undecided=parsed.strategy.undecided,
         objectives=tuple(objectives),
     )
     return Wish(
@@ -66,6 +68,8 @@ def wish_of(
         replicas=parsed.replicas,
         paused=parsed.paused,
         plan=plan,
+        observe=parsed.mode == "observe",
+        override=parsed.override,
     )
 
 

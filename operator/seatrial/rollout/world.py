@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from seatrial.api.model_deployment import Override
     from seatrial.api.status import ObjectiveEvidence, Plan
 
 
@@ -79,6 +80,10 @@ class Wish:
         Nothing starts and no step is taken; judging and rollback go on.
     plan
         Steps and objectives as they stand in the spec; a trial that runs keeps the plan it started with.
+    observe
+        Nothing is held or rolled back because of a verdict; it is only told.
+    override
+        A person's word against the statistics, with its expiry.
     """
 
     version: str
@@ -86,6 +91,8 @@ class Wish:
     replicas: int
     paused: bool
     plan: Plan
+    observe: bool = False
+    override: Override | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +125,8 @@ class World:
         How many pods of each version Prometheus scrapes successfully right now.
     metrics_down
         Why the metrics source can't be read, in one sentence; None when it answers or wasn't asked.
+    frozen
+        Why no new trial may start: an error budget is spent.
     act_problem
         Why the last attempt to bring the cluster to its target failed, in one sentence.
     """
@@ -130,7 +139,19 @@ class World:
     evidence: tuple[ObjectiveEvidence, ...] = ()
     targets_up: Mapping[str, int] = field(default_factory=dict)
     metrics_down: str | None = None
+    frozen: str | None = None
     act_problem: str | None = None
+
+    @property
+    def observing(self) -> bool:
+        """Whether verdicts are only told."""
+        return isinstance(self.wish, Wish) and self.wish.observe
+
+    @property
+    def override(self) -> Override | None:
+        """A person's word against the statistics, while it holds."""
+        override = self.wish.override if isinstance(self.wish, Wish) else None
+        return override if override and self.now_s < override.until else None
 
     def ready(self, version: str | None) -> int:
         """Count the ready pods of a version; 0 when it doesn't exist."""

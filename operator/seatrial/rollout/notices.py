@@ -1,0 +1,64 @@
+"""What people are told: one Event for each transition, never one for each look."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seatrial.api.fields import format_time
+from seatrial.judge.types import Verdict
+from seatrial.rollout.decision import Notice
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from seatrial.api.status import ModelDeploymentStatus
+
+TOLD = frozenset({"Accepted", "MetricsAvailable", "SplitAsTold"})
+"""Conditions whose change is told by itself; what the others say follows from a move that is told."""
+
+
+def notices(before: ModelDeploymentStatus, after: ModelDeploymentStatus, moved: Notice | None) -> tuple[Notice, ...]:
+    """Collect what is new between two statuses, the move itself first."""
+    return (
+        *([moved] if moved else []),
+        *_conditions(before, after),
+        *_verdict(before, after),
+        *_untaken(before, after),
+        *_override(before, after),
+    )
+
+
+def _conditions(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Iterator[Notice]:
+    """Tell of conditions that turned against the user, and back."""
+    old = {condition.type: condition for condition in before.conditions}
+    for condition in after.conditions:
+        had = old.get(condition.type)
+        if condition.type not in TOLD or (had and (had.status, had.reason) == (condition.status, condition.reason)):
+            continue
+        if condition.status == "False":
+            yield Notice("Warning", condition.reason, condition.message)
+        elif condition.status == "True" and had and had.status == "False":
+            yield Notice("Normal", condition.reason, condition.message)
+
+
+def _verdict(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Iterator[Notice]:
+    """Tell of a version that burns and is not rolled back for it, because its owners asked so."""
+    burning = Verdict.Burning.value
+    if after.candidate and after.verdict == burning and (before.verdict != burning or not before.candidate):
+        yield Notice("Warning", "Burning", after.summary)
+
+
+def _untaken(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Iterator[Notice]:
+    new = after.trial.would_have_rolled_back if after.trial else None
+    if new and not (before.trial and before.trial.would_have_rolled_back):
+        yield Notice("Warning", "WouldHaveRolledBack", f"mode observe, so nothing was done: {new.sentence}")
+
+
+def _override(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Iterator[Notice]:
+    if after.override == before.override:
+        return
+    if after.override:
+        until = format_time(after.override.until)
+        yield Notice("Warning", "Overridden", f"verdicts count as Healthy until {until}: {after.override.reason}")
+    else:
+        yield Notice("Normal", "OverrideEnded", "verdicts count again")
