@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -11,8 +12,11 @@ import yaml
 from docs import phases
 from seatrial.api.model_deployment import ModelDeploymentSpec
 from seatrial.api.model_slo import ModelSLOSpec
+from seatrial.judge.types import Verdict
+from seatrial.rollout.machine import TRANSITIONS
 
 ROOT = Path(__file__).parents[3]
+CAMEL_CASE = re.compile(r"[A-Z][a-zA-Z]+")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "demo").glob("*.md")])
 EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 READ = {"ModelDeployment": ModelDeploymentSpec.model_validate, "ModelSLO": ModelSLOSpec.model_validate}
@@ -41,3 +45,21 @@ def test_examples_can_be_read_as_they_stand(page: Path) -> None:
         for manifest in yaml.safe_load_all(block):
             if isinstance(manifest, dict) and manifest.get("kind") in READ:
                 READ[manifest["kind"]](manifest["spec"])
+
+
+def words_of_the_status() -> set[str]:
+    """Collect every condition, reason, Event and verdict that a user can meet."""
+    reasons = {
+        node.value
+        for name in ("report.py", "wish.py")
+        for node in ast.walk(ast.parse((ROOT / "operator" / "seatrial" / "rollout" / name).read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and CAMEL_CASE.fullmatch(node.value)
+    }
+    events = {row.event for row in TRANSITIONS}
+    return (reasons | events | {verdict.value for verdict in Verdict}) - {"True", "False", "Unknown"}
+
+
+@pytest.mark.parametrize("word", sorted(words_of_the_status()))
+def test_troubleshooting_explains(word: str) -> None:
+    page = (ROOT / "docs" / "guide" / "troubleshooting.md").read_text()
+    assert f"`{word}`" in page, f"docs/guide/troubleshooting.md says nothing about {word}"
