@@ -121,7 +121,7 @@ def compare_means(candidate: Moments, stable: Moments, *, margin: float, alpha: 
         return Comparison(
             Verdict.Healthy, f"{said}: not worse by more than {sentences.percent(margin)}.", effect, margin
         )
-    need = f"the difference to the margin of {sentences.percent(margin)} is within {sentences.significant(radius)} of chance"
+    need = f"the margin of {sentences.percent(margin)} is closer than chance allows to decide"
     return Comparison(Verdict.Inconclusive, f"{said}: {need}.", effect, margin)
 
 
