@@ -44,6 +44,7 @@ EXAMPLES = {
     "warmUp": "10s",
     "readyDeadline": "10m",
     "drain": "30s",
+    "deadline": "1h",
     "threshold": "300ms",
     "target": "99.9",
     "burnRate": "2",

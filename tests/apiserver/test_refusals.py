@@ -80,6 +80,24 @@ BAD_DEPLOYMENTS: dict[str, tuple[dict[str, Any], str]] = {
     "port too high": ({"spec__port": 65536}, "spec.port in body should be less than or equal to 65535"),
     "no replicas": ({"spec__replicas": 0}, "spec.replicas in body should be greater than or equal to 1"),
     "version as a number": ({"spec__model__version": 7}, "spec.model.version in body must be of type string"),
+    "unknown mode": ({"spec__mode": "dry-run"}, 'spec.mode: Unsupported value: "dry-run": supported values: "enforce"'),
+    "unknown policy": (
+        {"spec__strategy__undecided": {"noData": "wait"}},
+        'undecided.noData: Unsupported value: "wait": supported values: "hold", "rollback", "promote"',
+    ),
+    "no time to decide": (
+        {"spec__strategy__undecided": {"deadline": "0s"}},
+        'undecided.deadline: Invalid value: "0s": the duration must be longer than 0',
+    ),
+    "override without an end": ({"spec__override": {"reason": "load test"}}, "spec.override.until: Required value"),
+    "override without a reason": (
+        {"spec__override": {"reason": "", "until": "2030-01-01T00:00:00Z"}},
+        "spec.override.reason in body should be at least 3 chars long",
+    ),
+    "override until some day": (
+        {"spec__override": {"reason": "load test", "until": "tomorrow"}},
+        "spec.override.until in body must be of type date-time",
+    ),
     "misspelt field": ({"spec__strategy__step": []}, 'unknown field "spec.strategy.step"'),
 }
 
@@ -139,6 +157,14 @@ BAD_SLOS: dict[str, tuple[dict[str, Any], str]] = {
     "burn rate in words": ({"spec__rollback__burnRate": "fast"}, f'"fast": {BURN_RATE}'),
     "burn rate 0": ({"spec__rollback__burnRate": "0"}, f'"0": {BURN_RATE}'),
     "burn rate that no version can reach": ({"spec__objectives__1__target": "50"}, NEVER_FIRES),
+    "burn rate of one objective that no version can reach": (
+        {"spec__objectives__0__rollback": {"burnRate": "1000"}},
+        NEVER_FIRES,
+    ),
+    "unknown action": (
+        {"spec__rollback__action": "warn"},
+        'spec.rollback.action: Unsupported value: "warn": supported values: "auto", "hold", "notify"',
+    ),
     "alpha of one half": ({"spec__rollback__alpha": "0.5"}, f'"0.5": {ALPHA}'),
     "alpha 0": ({"spec__rollback__alpha": "0.0"}, f'"0.0": {ALPHA}'),
     "alpha in percent": ({"spec__rollback__alpha": "1%"}, f'"1%": {ALPHA}'),
@@ -152,7 +178,14 @@ GOOD: dict[str, dict[str, Any]] = {
     "longest name": changed(DEPLOYMENT, metadata__name="a" * 45),
     "wildcard host": changed(DEPLOYMENT, spec__traffic__gateway__hostnames=["*.example.com", "localhost"]),
     "compound duration": changed(DEPLOYMENT, spec__strategy__steps__0__for="1h30m"),
+    "observing": changed(DEPLOYMENT, spec__mode="observe"),
+    "undecided": changed(DEPLOYMENT, spec__strategy__undecided={"deadline": "30m", "inconclusive": "rollback"}),
+    "override": changed(DEPLOYMENT, spec__override={"reason": "load test", "until": "2030-01-01T00:00:00Z"}),
     "ModelSLO": SLO,
+    "rollback of one objective": changed(SLO, spec__objectives__1__rollback={"burnRate": "4", "action": "hold"}),
+    "low target with a burn rate of its own": changed(
+        SLO, spec__objectives__1__target="50", spec__objectives__1__rollback={"burnRate": "1.5"}
+    ),
     "rollback by default": changed(SLO, spec__rollback=None),
     "part of rollback": changed(SLO, spec__rollback={"minBad": 5}),
     "burn rate just reachable": changed(SLO, spec__rollback__burnRate="19.9"),

@@ -103,6 +103,10 @@ class Objective(ApiModel):
     """Stands in for the rollback of the whole ModelSLO, for this objective."""
 
 
+BURN_RATE = "(has(o.rollback) ? o.rollback.burnRate : self.rollback.burnRate)"
+"""The burn rate of objective ``o``, in CEL."""
+
+
 class ModelSLOSpec(ApiModel):
     """What good means, and over which window the budget counts."""
 
@@ -115,9 +119,9 @@ class ModelSLOSpec(ApiModel):
                     "two objectives have the same name",
                 ),
                 rule(
-                    f"!{matches(DECIMAL_PATTERN, 'self.rollback.burnRate')} || "
                     f"self.objectives.all(o, !{matches(PERCENT_PATTERN, 'o.target')} || double(o.target) <= 1.0 || "
-                    "double(self.rollback.burnRate) * (100.0 - double(o.target)) < 100.0)",
+                    f"!{matches(DECIMAL_PATTERN, BURN_RATE)} || "
+                    f"double{BURN_RATE} * (100.0 - double(o.target)) < 99.9999)",
                     "rollback.burnRate times the error budget of an objective reaches 100 percent: no version could "
                     "ever be rolled back for it; lower burnRate or raise the target",
                 ),

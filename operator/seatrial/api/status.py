@@ -45,7 +45,7 @@ class Condition:
     __pydantic_config__ = CONFIG
 
     type: str
-    """Accepted, Ready, Progressing, TrafficInSync or MetricsAvailable."""
+    """Accepted, Ready, Progressing, TrafficInSync, SplitAsTold or MetricsAvailable."""
     status: str
     """True, False or Unknown."""
     reason: str
@@ -214,6 +214,18 @@ class Untaken:
 
 
 @dataclass(frozen=True, slots=True)
+class Split:
+    """How requests fell on both sides."""
+
+    __pydantic_config__ = CONFIG
+
+    candidate: int
+    """Requests of the candidate."""
+    stable: int
+    """Requests of the stable version."""
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
     """A version on trial."""
 
@@ -231,6 +243,8 @@ class Trial:
     """Index of the current step, from 0."""
     step_since: Time | None = None
     """When the route was first seen with the weight of this step; absent until then."""
+    split_from: Split | None = None
+    """Requests of both sides from which the router's split of this step is checked; absent until it has settled."""
     unready_since: Time | None = None
     """Since when the version has been without the pods that it needs; absent while it has them."""
     would_have_rolled_back: Untaken | None = None
@@ -292,7 +306,7 @@ class ModelDeploymentStatus:
     history: Annotated[tuple[HistoryEntry, ...], Field(max_length=20)] = ()
     """How versions fared, the newest first."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=8, json_schema_extra=keyed_by("type"))] = ()
-    """Accepted, Ready, Progressing, TrafficInSync and MetricsAvailable."""
+    """Accepted, Ready, Progressing, TrafficInSync, SplitAsTold and MetricsAvailable."""
 
 
 @dataclass(frozen=True, slots=True)
