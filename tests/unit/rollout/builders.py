@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from seatrial.api import model_slo
-from seatrial.api.model_deployment import Step
+from seatrial.api.model_deployment import Step, Undecided
 from seatrial.api.status import (
     Draining,
     ModelDeploymentStatus,
@@ -48,7 +48,15 @@ def objective(name: str = "availability", burn_rate: str = "2") -> PlannedObject
     )
 
 
-PLAN = Plan(steps=STEPS, warm_up=10.0, ready_deadline=600.0, drain=30.0, objectives=(objective(),))
+PLAN = Plan(
+    steps=STEPS,
+    warm_up=10.0,
+    ready_deadline=600.0,
+    drain=30.0,
+    strict=False,
+    undecided=Undecided(),
+    objectives=(objective(),),
+)
 
 
 def evidence(verdict: Verdict = Verdict.Healthy, total: int = 1000, bad: int = 0, **changes: Any) -> ObjectiveEvidence:

@@ -15,7 +15,7 @@ from tests.unit.rollout import builders as b
 if TYPE_CHECKING:
     from seatrial.api.status import ModelDeploymentStatus
 
-TYPES = ["Accepted", "Ready", "Progressing", "TrafficInSync", "MetricsAvailable"]
+TYPES = ["Accepted", "Ready", "Progressing", "TrafficInSync", "SplitAsTold", "MetricsAvailable"]
 
 
 def route(a: int, c: int, **words: Any) -> dict[str, Any]:

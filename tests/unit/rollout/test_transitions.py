@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from seatrial.api.model_deployment import Undecided
 from seatrial.api.status import Draining, Outcome
 from seatrial.judge.types import Verdict
 from seatrial.rollout import machine
@@ -55,6 +56,21 @@ def done(step: int) -> ModelDeploymentStatus:
     return b.on_trial(step, b.STEPS[step].for_)
 
 
+RESTARTING = {
+    b.A.hash: b.pods(b.A, born_s=(b.NOW - 86_400.0,) * 2),
+    b.B.hash: b.pods(b.B, restarts=12, born_s=(b.NOW - 900.0,) * 2),
+}
+
+
+def impatient(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
+    """Ask for a rollback of what stays undecided, and let the deadline pass."""
+    assert status.trial
+    plan = replace(b.PLAN, undecided=Undecided(deadline=600.0, inconclusive="rollback"))
+    return replace(status, trial=replace(status.trial, plan=plan, step_since=b.NOW - 800, started_at=b.NOW - 2000))
+
+
+DOUBT = (b.evidence(Verdict.Inconclusive),)
+
 CASES = {
     "burning": case(b.on_trial(), "burns its error budget, scorer/availability: 300 of 1000", evidence=BURNING),
     "crash loop": case(
@@ -62,6 +78,8 @@ CASES = {
         "crashes over and over: container model, 5 restarts",
         workloads=crashing(ready=1, crash_looping="container model, 5 restarts"),
     ),
+    "restarts": case(b.on_trial(), "restarts more often than stable", workloads=RESTARTING),
+    "undecided": case(impatient(b.on_trial()), "stayed Inconclusive for 10m", evidence=DOUBT),
     "not ready": case(
         unready(b.starting()),
         "without the ready pods it needs for 10m: no node has a GPU",
@@ -121,13 +139,18 @@ def test_ways_out_are_open_in_every_phase_underway(status: ModelDeploymentStatus
     assert decision.target.weights == {b.A.hash: 100, b.B.hash: 0}
 
 
-ROLLBACKS = ("burning", "crash loop", "not ready")
-FORWARD = ("seaworthy", "step passed", "last step passed", "all traffic seen")
+ROLLBACKS = ("burning", "crash loop", "restarts", "not ready", "undecided")
 EXCLUSIVE = {
     ("back to stable", "new version"),  # the wish is stable or it isn't
     ("step passed", "last step passed"),  # a step is the last one or it isn't
 }
 """Pairs of rows whose guards can't both hold in one state, so that their order says nothing."""
+
+
+def two_objectives(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
+    assert status.trial
+    plan = replace(status.trial.plan, objectives=(b.objective(), b.objective("latency")))
+    return replace(status, trial=replace(status.trial, plan=plan))
 
 
 def both(first: str, second: str) -> tuple[ModelDeploymentStatus, World]:
@@ -136,15 +159,22 @@ def both(first: str, second: str) -> tuple[ModelDeploymentStatus, World]:
     pair = {first, second}
     status = of.get(second, done(0))
     changes: dict[str, Any] = {}
-    if "burning" in pair:
+    if "undecided" in pair:
+        late = "latency" if "burning" in pair else "availability"
+        status, changes["evidence"] = impatient(done(0)), (b.evidence(Verdict.Inconclusive, objective=late),)
+    if pair == {"undecided", "burning"}:
+        status, changes["evidence"] = two_objectives(status), (*BURNING, *changes["evidence"])
+    elif "burning" in pair:
         changes["evidence"] = BURNING
     if "superseded" in pair:
         changes["wish"] = b.wish(b.C)
-    if "crash loop" in pair:
-        changes["workloads"] = crashing(crash_looping="container model")
+    worse: dict[str, Any] = {"crash_looping": "container model"} if "crash loop" in pair else {}
+    if "restarts" in pair:
+        worse |= {"restarts": 12, "born_s": (b.NOW - 900.0,) * 2}
     if "not ready" in pair:
-        crash = "container model" if "crash loop" in pair else None
-        status, changes["workloads"] = unready(status), crashing(ready=0, crash_looping=crash)
+        status, worse["ready"] = unready(status), 0
+    if worse:
+        changes["workloads"] = RESTARTING | {b.B.hash: b.pods(b.B, **worse)}
     if pair == {"superseded at first", "first ready"}:
         status, changes = b.deploying(), {"wish": b.wish(b.C)}
     if pair == {"status lost", "first version"}:
@@ -166,6 +196,11 @@ def contested() -> list[tuple[str, str]]:
         # Each burning version is no Healthy one.
         ("burning", "step passed"),
         ("burning", "last step passed"),
+        # An undecided step is a step, and isn't passed.
+        ("undecided", "seaworthy"),
+        ("undecided", "step passed"),
+        ("undecided", "last step passed"),
+        ("undecided", "all traffic seen"),
     }
     return [pair for pair in shared if pair not in apart | EXCLUSIVE]
 

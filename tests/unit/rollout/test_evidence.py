@@ -1,0 +1,179 @@
+"""From measurements to judged evidence: what is asked for, what is counted on, and what is never unlearnt."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seatrial.api.status import DEPLOYMENT_STATUS, ModelDeploymentStatus, Phase, Restart, Totals, Trial, dump
+from seatrial.judge.restart import MAX_RESTARTS, RESTART_REQUESTS
+from seatrial.judge.types import Verdict
+from seatrial.metrics.types import Checkpoint, Measurements, Reading
+from seatrial.rollout.evidence import open_step, request_for, weigh
+from tests.unit.rollout import builders as b
+
+if TYPE_CHECKING:
+    from seatrial.api.status import ObjectiveEvidence
+
+KEY = "scorer/availability"
+FRESH_S = 6.0
+BEGAN = b.NOW - 100
+BEGUN = Trial(b.B, b.NOW - 200, b.PLAN, weighted_at=BEGAN)
+
+
+def reading(total: int, bad: int = 0, *, age_s: float = 1.0, problem: str | None = None) -> Reading:
+    settled = Checkpoint(b.NOW - 20, total * 9 // 10, bad * 9 // 10)
+    return Reading(total, bad, b.NOW - age_s, settled, problem)
+
+
+def measured(mine: Reading | None, theirs: Reading | None = None, unavailable: str | None = None) -> Measurements:
+    pairs = {(b.B.hash, KEY): mine, (b.A.hash, KEY): theirs or reading(9000)}
+    known = {pair: value for pair, value in pairs.items() if value}
+    return Measurements(b.NOW, unavailable, known, {b.B.hash: b.PODS})
+
+
+def look(trial: Trial, measurements: Measurements) -> ObjectiveEvidence:
+    return weigh(trial, b.B.hash, b.A.hash, measurements, fresh_s=FRESH_S)[0]
+
+
+def after(trial: Trial, mine: Reading, theirs: Reading | None = None) -> Trial:
+    return replace(trial, evidence=(look(trial, measured(mine, theirs)),))
+
+
+def test_first_request_counts_from_the_first_weight() -> None:
+    asked = request_for("demo", "scorer", b.B.hash, b.A.hash, BEGUN)
+    assert asked.versions == (b.B.hash, b.A.hash)
+    assert set(asked.since.values()) == {Checkpoint(BEGAN, 0, 0)}
+    assert (asked.slis[0].name, asked.slis[0].template, asked.slis[0].server) == (KEY, "http-availability", "mlserver")
+
+
+def test_later_request_counts_from_what_is_settled() -> None:
+    trial = after(BEGUN, reading(1000, 10), reading(9000))
+    asked = request_for("demo", "scorer", b.B.hash, b.A.hash, trial)
+    assert asked.since[b.B.hash, KEY] == Checkpoint(b.NOW - 20, 900, 9)
+    assert asked.since[b.A.hash, KEY] == Checkpoint(b.NOW - 20, 8100, 0)
+
+
+def test_counts_of_both_sides_are_taken() -> None:
+    entry = look(BEGUN, measured(reading(1000, 1), reading(9000, 9)))
+    assert (entry.total, entry.bad, entry.stable) == (1000, 1, Totals(9000, 9))
+    assert entry.verdict == "Healthy"
+    assert entry.threshold == 100
+
+
+@pytest.mark.parametrize(
+    ("measurements", "verdict", "sentence"),
+    [
+        (measured(reading(0)), Verdict.NoData, "No request of this version was counted yet"),
+        (measured(reading(1000, age_s=FRESH_S + 0.1)), Verdict.NoData, "No recent sample"),
+        (measured(None), Verdict.NoData, "No recent sample"),
+        (measured(reading(1000), unavailable=b.OUTAGE), Verdict.Unavailable, b.OUTAGE),
+        (measured(reading(1000, problem="two series")), Verdict.Unavailable, "two series"),
+        (measured(reading(3)), Verdict.Inconclusive, "0 of 3 requests were bad"),
+        (measured(reading(100, 40)), Verdict.Burning, "40 of 100 requests were bad"),
+        (measured(reading(100, 40), unavailable=b.OUTAGE), Verdict.Burning, "40 of 100 requests were bad"),
+    ],
+)
+def test_verdicts(measurements: Measurements, verdict: Verdict, sentence: str) -> None:
+    entry = look(BEGUN, measurements)
+    assert entry.verdict == verdict
+    assert sentence in entry.sentence
+
+
+def test_step_asks_for_its_own_requests() -> None:
+    first = after(BEGUN, reading(1000))
+    entries = tuple(open_step(entry) for entry in first.evidence)
+    second = replace(first, step_index=1, evidence=entries)
+    short = look(second, measured(reading(1499)))
+    assert (short.verdict, short.step_total) == ("Inconclusive", 1000)
+    assert "499 of the 500 requests that this step asks for" in short.sentence
+    assert look(second, measured(reading(1500))).verdict == "Healthy"
+
+
+@pytest.mark.parametrize("mine", [reading(900, 5), reading(1100, 4), reading(1001, 7)], ids=["total", "bad", "both"])
+def test_counts_that_do_not_follow_are_older_or_wrong_and_left_out(mine: Reading) -> None:
+    """The third adds two bad requests and one request: no scrape could have shown that."""
+    known = after(BEGUN, reading(1000, 5))
+    entry = look(known, measured(mine))
+    assert (entry.total, entry.bad) == (1000, 5)
+    assert entry.candidate_settled == known.evidence[0].candidate_settled
+
+
+def test_stable_counts_that_do_not_follow_are_left_out() -> None:
+    known = after(BEGUN, reading(1000), reading(9000, 9))
+    assert look(known, measured(reading(1100), reading(9001, 11))).stable == Totals(9000, 9)
+
+
+def test_restart_points_follow_the_requests() -> None:
+    trial = BEGUN
+    for number in range(1, 5):
+        trial = after(trial, reading(number * RESTART_REQUESTS), reading(number * 9000))
+    marks = [restart.candidate.total for restart in trial.evidence[0].restarts]
+    assert marks == [number * RESTART_REQUESTS for number in range(1, 5)]
+    assert trial.evidence[0].restarts[0].stable == Totals(9000, 0)
+
+
+def test_late_breakage_after_ten_thousand_healthy_requests() -> None:
+    trial = BEGUN
+    for total in range(500, 10_001, 500):
+        trial = after(trial, reading(total))
+    broken = look(trial, measured(reading(10_100, 70)))
+    assert broken.verdict == "Burning"
+    assert "of the last" in broken.sentence
+    without = replace(trial, evidence=(replace(trial.evidence[0], restarts=()),))
+    assert look(without, measured(reading(10_100, 70))).verdict == "Healthy"
+
+
+def test_restart_points_are_bounded_and_those_given_up_are_counted() -> None:
+    trial = BEGUN
+    for number in range(1, MAX_RESTARTS + 6):
+        trial = after(trial, reading(number * RESTART_REQUESTS))
+    entry = trial.evidence[0]
+    assert len(entry.restarts) == MAX_RESTARTS
+    assert entry.retired == 5
+    assert entry.restarts[-1].candidate.total == (MAX_RESTARTS + 5) * RESTART_REQUESTS
+
+
+def test_step_opens_a_restart_point() -> None:
+    entry = open_step(after(BEGUN, reading(700, 2), reading(6300, 6)).evidence[0])
+    assert entry.restarts == (Restart(Totals(700, 2), Totals(6300, 6)),)
+    assert entry.step_total == 700
+
+
+increments = st.lists(
+    st.tuples(st.integers(0, 900), st.integers(0, 900)).map(lambda pair: (max(pair), min(pair))),
+    min_size=1,
+    max_size=12,
+)
+
+
+@given(increments, st.sets(st.integers(0, 11)))
+def test_restarted_operator_knows_the_same(steps: list[tuple[int, int]], restarts: set[int]) -> None:
+    """Status is all that is remembered: writing and reading it between two looks changes no evidence."""
+    kept = fresh = BEGUN
+    total = bad = 0
+    for index, (more, more_bad) in enumerate(steps):
+        total, bad = total + more, bad + more_bad
+        kept, fresh = after(kept, reading(total, bad)), after(fresh, reading(total, bad))
+        if index in restarts:
+            status = ModelDeploymentStatus(phase=Phase.TRIAL, stable=b.A, candidate=b.B, trial=fresh)
+            read = DEPLOYMENT_STATUS.validate_python(dump(DEPLOYMENT_STATUS, status)).trial
+            assert read
+            fresh = read
+    assert fresh == kept
+
+
+@given(st.integers(0, 5000), st.data())
+def test_monotone_in_bad_requests(total: int, data: st.DataObject) -> None:
+    """More bad requests never give a milder verdict, nor less evidence."""
+    some = data.draw(st.integers(0, total))
+    more = data.draw(st.integers(some, total))
+    mild, harsh = (look(BEGUN, measured(reading(total, bad))) for bad in (some, more))
+    if mild.verdict == "Burning":
+        assert harsh.verdict == "Burning"
+    if harsh.verdict == "Healthy":
+        assert mild.verdict == "Healthy"
