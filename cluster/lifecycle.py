@@ -1,0 +1,121 @@
+"""Up and down: one cluster on this machine, whichever checkout asks."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from cluster import addons, node
+from cluster.build import ensure_built
+from cluster.errors import ClusterError
+from cluster.imports import import_all
+from cluster.key import key_of_folder
+from cluster.kubectl import ready
+from cluster.layout import SOURCES
+from cluster.own_images import ensure_archives
+from cluster.packages import ensure_packages
+from cluster.progress import say, step
+from cluster.record import Record, alive, read_record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from cluster.layout import Layout
+
+
+def content_key(level: str) -> str:
+    """Return the key of the cluster that this checkout would start."""
+    return key_of_folder(SOURCES, level)
+
+
+@contextmanager
+def locked(layout: Layout) -> Iterator[None]:
+    """Hold the cache folder for the body: one at a time changes the cluster, others wait."""
+    layout.cache.mkdir(parents=True, exist_ok=True)
+    with layout.lock.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with step("waiting for another `python -m cluster`"):
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def running(layout: Layout) -> Record | None:
+    """Return the record of the cluster if its processes run; healthy or not."""
+    record = read_record(layout.record)
+    if record is None or (record.process is not None and not alive(record.process)):
+        return None
+    return record
+
+
+def require_running(layout: Layout) -> Record:
+    """Return the record of the running cluster.
+
+    Raises
+    ------
+    ClusterError
+        When there is none.
+    """
+    record = running(layout)
+    if record is None:
+        raise ClusterError("No cluster is running.", "Start one: `make cluster` (python -m cluster up).")
+    return record
+
+
+def up(layout: Layout, level: str) -> Record:
+    """Give a running cluster of this level: the one that is there when it is the same and healthy, else a new one.
+
+    Raises
+    ------
+    ClusterError
+        When a part of it fails; what has been started is ended again.
+    """
+    key = content_key(level)
+    record = running(layout)
+    if record is not None and (record.level, record.key) == (level, key) and ready(layout, record):
+        say(f"the running cluster is up to date (started from {record.checkout})")
+        return record
+    if level == "node":
+        ensure_packages()
+    ensure_built(layout, level)
+    archives = ensure_archives(layout)
+    down(layout)
+    layout.state.mkdir(parents=True)
+    try:
+        return _start_node(layout, key, archives)
+    except BaseException:
+        failed = layout.cache / "failed-logs"
+        shutil.rmtree(failed, ignore_errors=True)
+        if layout.logs.exists():
+            shutil.copytree(layout.logs, failed)
+            say(f"logs of the failed start: {failed}")
+        down(layout)
+        raise
+
+
+def down(layout: Layout) -> bool:
+    """End the cluster and remove its state; return False when there was nothing."""
+    record = read_record(layout.record)
+    if record is not None:
+        node.stop(record, layout)
+    if not layout.state.exists():
+        return False
+    shutil.rmtree(layout.state)
+    return True
+
+
+def _start_node(layout: Layout, key: str, archives: list[Path]) -> Record:
+    with step("control plane and node"):
+        record = node.start(layout, key)
+        addons.wait_for_api(layout, record)
+    with step("images, Gateway API, manifests"):
+        import_all(layout, record, archives)
+        addons.apply_crds(layout, record, contour=True)
+        addons.apply_manifests(layout, record, "dns", "gateway", "prometheus")
+    with step("pods: DNS, gateway, Prometheus"):
+        addons.wait_for_pods(layout, record, "kube-system", "gateway-system", "monitoring")
+    return record
