@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seatrial.api.fields import format_duration
+from seatrial.api.status import Phase
 from seatrial.judge.judge import SEVERITY
+from seatrial.judge.pod_events import Exposure, judge_pod_events
 from seatrial.judge.types import Verdict
 from seatrial.rollout.target import ALL, intended_weight
 from seatrial.rollout.world import Wish
@@ -43,6 +45,22 @@ def crash_loop(status: ModelDeploymentStatus, world: World) -> str | None:
     return None
 
 
+def restarting(status: ModelDeploymentStatus, world: World) -> str | None:
+    """Its containers restart more often than those of stable, though not in a loop."""
+    mine = world.workloads.get(status.candidate.hash) if status.candidate else None
+    theirs = world.workloads.get(status.stable.hash) if status.stable else None
+    if not mine or not theirs or not mine.restarts:
+        return None
+    candidate, stable = (
+        Exposure(workload.restarts, sum(max(0.0, world.now_s - born_s) for born_s in workload.born_s))
+        for workload in (mine, theirs)
+    )
+    judgement = judge_pod_events("restarts", candidate, stable)
+    if judgement.verdict is not Verdict.Burning:
+        return None
+    return f"{_candidate(status)} restarts more often than stable: {judgement.sentence}"
+
+
 def unready(status: ModelDeploymentStatus, world: World) -> str | None:
     """It has been without the pods it needs for longer than the deadline."""
     trial = status.trial
@@ -61,7 +79,7 @@ def undecided(status: ModelDeploymentStatus, world: World) -> str | None:
 
 def fault(status: ModelDeploymentStatus, world: World) -> str | None:
     """Anything that rolls a version back."""
-    found = (guard(status, world) for guard in (burning, crash_loop, unready, undecided))
+    found = (guard(status, world) for guard in (burning, crash_loop, restarting, unready, undecided))
     return next((sentence for sentence in found if sentence), None)
 
 
@@ -212,22 +230,26 @@ def blocking(status: ModelDeploymentStatus, world: World) -> tuple[ObjectiveEvid
 
 
 def _past_deadline(status: ModelDeploymentStatus, world: World, policy: str) -> str | None:
-    """Say that a step has been undecided for too long, when that leads to this policy for its worst verdict."""
+    """Say that a step has been undecided for too long, when that leads to this policy.
+
+    One objective that asks for a rollback is enough for it; a promotion needs the word of all that block it.
+    """
     trial, found = status.trial, blocking(status, world)
-    if not trial or trial.step_since is None or not found:
+    if status.phase is not Phase.TRIAL or not trial or trial.step_since is None or not found:
         return None
     rules = trial.plan.undecided
     if world.now_s - trial.step_since < trial.plan.steps[trial.step_index].for_ + rules.deadline:
         return None
-    worst = min(found, key=lambda entry: SEVERITY.index(Verdict(entry.verdict)))
-    chosen = {
+    policies: dict[str, str] = {
         Verdict.Inconclusive: rules.inconclusive,
         Verdict.NoData: rules.no_data,
         Verdict.Unavailable: rules.unavailable,
         Verdict.Environment: rules.environment,
-    }.get(Verdict(worst.verdict), "hold")
-    if chosen != policy:
+    }
+    asking = [entry for entry in found if policies.get(entry.verdict, "hold") == policy]
+    if not asking or (policy == "promote" and len(asking) < len(found)):
         return None
+    worst = min(asking, key=lambda entry: SEVERITY.index(Verdict(entry.verdict)))
     where = f"{worst.slo}/{worst.objective} stayed {worst.verdict} for {format_duration(rules.deadline)}"
     return f"{_candidate(status)}: {where}: {worst.sentence}"
 

@@ -76,6 +76,7 @@ TRANSITIONS = (
         for name, guard in (
             ("burning", guards.burning),
             ("crash loop", guards.crash_loop),
+            ("restarts", guards.restarting),
             ("not ready", guards.unready),
             ("undecided", guards.undecided),
         )
@@ -177,4 +178,6 @@ def _look_again_s(status: ModelDeploymentStatus, world: World, drain_s: float, l
     waits = list(still_draining(status, world.now_s, drain_s).values())
     if status.phase is P.DEPLOYING or (status.draining and not waits):
         waits.append(1.0)
+    if world.override:
+        waits.append(world.override.until - world.now_s)
     return min(waits, default=None)

@@ -45,7 +45,7 @@ def next_step(status: ModelDeploymentStatus, _: World, __: str) -> ModelDeployme
     if not trial:
         return status
     evidence = tuple(open_step(entry) for entry in trial.evidence)
-    trial = replace(trial, step_index=trial.step_index + 1, step_since=None, evidence=evidence)
+    trial = replace(trial, step_index=trial.step_index + 1, step_since=None, split_from=None, evidence=evidence)
     return replace(status, trial=trial)
 
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from seatrial.api.fields import format_duration
 from seatrial.api.status import Condition, Phase
 from seatrial.judge.judge import SEVERITY
+from seatrial.judge.split import SplitStep, check_split
 from seatrial.judge.types import Verdict
 from seatrial.rollout import guards
-from seatrial.rollout.target import intended_weight
+from seatrial.rollout.seen import requests_of
+from seatrial.rollout.target import ALL, intended_weight
 from seatrial.rollout.world import Refusal
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ def report(status: ModelDeploymentStatus, world: World, wanted: Target) -> Model
         "Ready": _ready(status, world),
         "Progressing": progressing,
         "TrafficInSync": _traffic_in_sync(wanted, world),
+        "SplitAsTold": _split_as_told(status),
         "MetricsAvailable": _metrics_available(status, world),
     }
     return replace(
@@ -101,6 +104,18 @@ def _traffic_in_sync(wanted: Target, world: World) -> Found:
     if not world.route.programmed:
         return "False", "NotProgrammed", world.route.problem or "the gateway has not taken the newest route yet"
     return "True", "InSync", "the gateway has taken the weights that are asked for"
+
+
+def _split_as_told(status: ModelDeploymentStatus) -> Found:
+    trial, weight = status.trial, intended_weight(status)
+    if status.phase is not Phase.TRIAL or not trial or not trial.split_from or weight == ALL:
+        return "Unknown", "NotChecked", "requests are compared with the weights while a trial shares traffic"
+    now = requests_of(trial)
+    step = SplitStep(weight / ALL, now.candidate - trial.split_from.candidate, now.stable - trial.split_from.stable)
+    found = check_split([step])
+    if found.mismatch:
+        return "False", "SplitDiffers", found.sentence
+    return "True", "AsTold", found.sentence
 
 
 def _metrics_available(status: ModelDeploymentStatus, world: World) -> Found:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from seatrial.api.status import Phase, Untaken
+from seatrial.api.status import Phase, Split, Untaken
 from seatrial.rollout import guards
 from seatrial.rollout.target import intended_weight
 
 if TYPE_CHECKING:
     from seatrial.api.status import Draining, ModelDeploymentStatus, Trial
     from seatrial.rollout.world import RouteView, World
+
+SPLIT_SETTLES_S = 10.0
+"""How long a new weight takes to reach every proxy and the counters of both sides."""
 
 
 def note(status: ModelDeploymentStatus, world: World) -> ModelDeploymentStatus:
@@ -51,8 +54,18 @@ def _step_clock(status: ModelDeploymentStatus, trial: Trial, world: World) -> Tr
     if status.phase is not Phase.TRIAL:
         return trial
     if not world.ready(candidate) or not guards.in_route(status, world, candidate, intended_weight(status)):
-        return replace(trial, step_since=None)
-    return trial if trial.step_since is not None else replace(trial, step_since=world.now_s)
+        return replace(trial, step_since=None, split_from=None)
+    if trial.step_since is None:
+        return replace(trial, step_since=world.now_s)
+    if trial.split_from is None and trial.evidence and world.now_s - trial.step_since >= SPLIT_SETTLES_S:
+        return replace(trial, split_from=requests_of(trial))
+    return trial
+
+
+def requests_of(trial: Trial) -> Split:
+    """Count the requests of both sides since the trial began, by the objective that saw most of them."""
+    most = max(trial.evidence, key=lambda entry: entry.total + entry.stable.total)
+    return Split(candidate=most.total, stable=most.stable.total)
 
 
 def _untaken(status: ModelDeploymentStatus, world: World) -> Trial | None:

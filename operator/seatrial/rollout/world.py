@@ -28,6 +28,10 @@ class Workload:
         A sentence naming the container, its restarts and its last exit, when a container restarts over and over.
     stuck
         A sentence saying why pods don't start (unschedulable, image can't be pulled, ...).
+    restarts
+        Restarts of containers, summed over the pods that are there.
+    born_s
+        When each of these pods was started, in Unix seconds.
     """
 
     version: str
@@ -37,6 +41,8 @@ class Workload:
     terminating: bool = False
     crash_looping: str | None = None
     stuck: str | None = None
+    restarts: int = 0
+    born_s: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
