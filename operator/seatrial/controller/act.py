@@ -42,7 +42,7 @@ class Actor:
         await self._retire(key, world, target)
 
     async def _route(self, key: Key, raw: Mapping[str, Any], world: World, target: Target) -> None:
-        if not target.weights or (world.route and dict(world.route.weights) == dict(target.weights)):
+        if not target.weights or (world.route and world.route.carries(target.weights)):
             return
         live = self._cache.get(self._router.kind, *key)
         manifest = self._router.build(raw, target.weights, live)

@@ -96,7 +96,7 @@ class Observer:
             generation=meta["generation"],
             wish=self._wish(key, raw),
             workloads=self._workloads(key),
-            route=self._router.read(route) if route else None,
+            route=self._router.read(raw, route) if route else None,
             evidence=evidence,
             targets_up=measured.targets_up if measured else {},
             metrics_down=measured.unavailable if measured else None,

@@ -99,7 +99,7 @@ def _traffic_in_sync(wanted: Target, world: World) -> Found:
         return "Unknown", "NoRoute", "no version is ready to get traffic"
     if not world.route:
         return "False", "RouteMissing", "the HTTPRoute isn't there yet"
-    if dict(world.route.weights) != dict(wanted.weights):
+    if not world.route.carries(wanted.weights):
         return "False", "WeightsDiffer", "the HTTPRoute is being brought to the weights that are asked for"
     if not world.route.programmed:
         return "False", "NotProgrammed", world.route.problem or "the gateway has not taken the newest route yet"

@@ -57,12 +57,19 @@ class RouteView:
         The gateway controller's own words on the newest generation (Gateway API, HTTPRoute status.parents).
     problem
         What the gateway controller complains of, in its words.
+    attached
+        Whether the route hangs on the gateways and host names that the spec names.
     """
 
     weights: Mapping[str, int]
     accepted: bool
     resolved: bool
     problem: str | None = None
+    attached: bool = True
+
+    def carries(self, weights: Mapping[str, int]) -> bool:
+        """Tell whether the route is as it has to be, for these weights."""
+        return self.attached and dict(self.weights) == dict(weights)
 
     @property
     def programmed(self) -> bool:

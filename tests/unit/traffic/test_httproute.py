@@ -66,8 +66,8 @@ def answered(accepted: str = "True", resolved: str = "True", generation: int = 2
 @given(divisions(), divisions())
 def test_what_is_built_reads_back_as_the_same_division(first: dict[str, int], second: dict[str, int]) -> None:
     route = live(router.build(OWNER, first, None))
-    assert router.read(route).weights == first
-    assert router.read(live(router.build(OWNER, second, route))).weights == second
+    assert router.read(OWNER, route).weights == first
+    assert router.read(OWNER, live(router.build(OWNER, second, route))).weights == second
 
 
 def test_every_version_is_named_with_its_service_also_at_weight_0_and_in_a_stable_order() -> None:
@@ -139,14 +139,14 @@ def test_a_rule_that_somebody_split_moves_in_all_its_parts() -> None:
 def test_of_two_parts_the_larger_weight_is_read_so_that_no_traffic_is_overlooked() -> None:
     route = live(router.build(OWNER, {OLD: 100, NEW: 0}, None))
     route["spec"]["rules"].append(live(router.build(OWNER, {OLD: 90, NEW: 10}, None))["spec"]["rules"][0])
-    assert router.read(route).weights == {OLD: 100, NEW: 10}
+    assert router.read(OWNER, route).weights == {OLD: 100, NEW: 10}
 
 
 @pytest.mark.parametrize("name", ["fraud-production", "fraud", f"other-{OLD}", f"fraud-{OLD}x"])
 def test_a_service_that_is_no_version_is_not_mistaken_for_one(name: str) -> None:
     route = live(router.build(OWNER, {OLD: 100}, None))
     route["spec"]["rules"].insert(0, {"backendRefs": [{"name": name, "port": 80}]})
-    assert router.read(route).weights == {OLD: 100}
+    assert router.read(OWNER, route).weights == {OLD: 100}
     assert router.build(OWNER, {OLD: 100}, route)["spec"]["rules"][0]["backendRefs"][0]["name"] == name
 
 
@@ -176,13 +176,64 @@ def test_only_the_gateways_word_on_the_newest_generation_counts(
     resolved: bool,
     problem: str | None,
 ) -> None:
-    view = router.read(live(router.build(OWNER, {OLD: 100}, None), **status))
+    view = router.read(OWNER, live(router.build(OWNER, {OLD: 100}, None), **status))
     assert (view.accepted, view.resolved, view.problem) == (accepted, resolved, problem)
 
 
 def test_all_gateways_must_have_taken_the_route() -> None:
     route = live(router.build(OWNER, {OLD: 100}, None), status=answered())
     route["spec"]["parentRefs"].append({"name": "internal"})
-    assert not router.read(route).programmed
+    assert not router.read(OWNER, route).programmed
     route["status"]["parents"] += answered(name="internal", namespace="ml")["parents"]
-    assert router.read(route).programmed
+    assert router.read(OWNER, route).programmed
+
+
+def test_route_that_hangs_elsewhere_is_not_attached() -> None:
+    """An edit of spec.traffic at rest has to be carried out although no weight changes."""
+    router = HttpRouteRouter()
+    route = live(router.build(OWNER, {OLD: 100}, None))
+    assert router.read(OWNER, route).attached
+    gateway = {**OWNER["spec"]["traffic"]["gateway"], "hostnames": ["elsewhere.example.com"]}
+    moved = {**OWNER, "spec": {**OWNER["spec"], "traffic": {"gateway": gateway}}}
+    assert not router.read(moved, route).attached
+    assert not router.read(moved, route).carries({OLD: 100})
+
+
+def spoil(route: dict[str, Any], what: str) -> dict[str, Any]:
+    spoilt = copy.deepcopy(route)
+    spec = spoilt["spec"]
+    match what:
+        case "hostnames":
+            spec["hostnames"].append("old.example.com")
+        case "parentRefs":
+            spec["parentRefs"][0]["name"] = "internal"
+        case "weight":
+            spec["rules"][0]["backendRefs"][0]["weight"] = 89
+        case "rule":
+            spec["rules"] = []
+        case "backend":
+            spec["rules"][0]["backendRefs"].append({"name": "another", "port": 80})
+    return spoilt
+
+
+@pytest.mark.parametrize("what", ["hostnames", "parentRefs", "weight", "rule", "backend"])
+def test_a_route_is_in_place_until_somebody_changes_what_is_ours(what: str) -> None:
+    weights = {OLD: 90, NEW: 10}
+    route = live(router.build(OWNER, weights, None))
+    assert router.is_in_place(OWNER, weights, route)
+    assert not router.is_in_place(OWNER, weights, spoil(route, what))
+    assert router.is_in_place(OWNER, weights, live(router.build(OWNER, weights, spoil(route, what))))
+
+
+def test_an_edit_of_the_hostnames_takes_the_route_out_of_place() -> None:
+    route = live(router.build(OWNER, {OLD: 100}, None))
+    edited = copy.deepcopy(OWNER)
+    edited["spec"]["traffic"]["gateway"]["hostnames"] = ["new.example.com"]
+    assert not router.is_in_place(edited, {OLD: 100}, route)
+
+
+def test_other_peoples_rules_leave_the_route_in_place() -> None:
+    route = live(router.build(OWNER, {OLD: 100}, None))
+    route["spec"]["rules"].insert(0, {"backendRefs": [{"name": "docs", "port": 80}]})
+    route["spec"]["rules"][1]["timeouts"] = {"request": "2s"}
+    assert router.is_in_place(OWNER, {OLD: 100}, route)
