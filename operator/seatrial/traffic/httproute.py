@@ -45,16 +45,20 @@ class HttpRouteRouter:
         if live is not None:
             _refuse_foreign(owner, live)
         name = owner["metadata"]["name"]
+        gateway = owner["spec"]["traffic"]["gateway"]
+        rules, found = [], False
+        for rule in _rules(live):
+            ours = dict(_own_backends(name, rule))
+            found = found or bool(ours)
+            rules.append({**rule, "backendRefs": _backends(owner, weights, ours)} if ours else rule)
+        if not found:
+            rules.append({"backendRefs": _backends(owner, weights, {})})
         return {
             "apiVersion": "gateway.networking.k8s.io/v1",
             "kind": self.kind,
             "metadata": owned_metadata(owner, name, {MODEL_LABEL: name}),
-            "spec": _spec(owner, weights, live),
+            "spec": {**{key: gateway[key] for key in ("parentRefs", "hostnames") if key in gateway}, "rules": rules},
         }
-
-    def is_in_place(self, owner: Mapping[str, Any], weights: Mapping[str, int], live: Mapping[str, Any]) -> bool:
-        """Compare an HTTPRoute; see :meth:`seatrial.traffic.router.Router.is_in_place`."""
-        return _says(live["spec"], _spec(owner, weights, live))
 
     def read(self, owner: Mapping[str, Any], live: Mapping[str, Any]) -> RouteView:
         """Read an HTTPRoute; see :meth:`seatrial.traffic.router.Router.read`.
@@ -81,27 +85,6 @@ def _attached(wished: Mapping[str, Any], spec: Mapping[str, Any]) -> bool:
     wanted = wished["parentRefs"]
     same = len(parents) == len(wanted) and all(w.items() <= p.items() for w, p in zip(wanted, parents, strict=True))
     return same and list(wished["hostnames"]) == list(spec.get("hostnames") or [])
-
-
-def _spec(owner: Mapping[str, Any], weights: Mapping[str, int], live: Mapping[str, Any] | None) -> dict[str, Any]:
-    gateway = owner["spec"]["traffic"]["gateway"]
-    rules, found = [], False
-    for rule in _rules(live):
-        ours = dict(_own_backends(owner["metadata"]["name"], rule))
-        found = found or bool(ours)
-        rules.append({**rule, "backendRefs": _backends(owner, weights, ours)} if ours else rule)
-    if not found:
-        rules.append({"backendRefs": _backends(owner, weights, {})})
-    return {**{key: gateway[key] for key in ("parentRefs", "hostnames") if key in gateway}, "rules": rules}
-
-
-def _says(live: object, wanted: object) -> bool:
-    """Tell whether a live value says what is wanted; what the API server has added by default does not matter."""
-    if isinstance(wanted, dict) and isinstance(live, dict):
-        return all(key in live and _says(live[key], value) for key, value in wanted.items())
-    if isinstance(wanted, list) and isinstance(live, list):
-        return len(live) == len(wanted) and all(_says(*pair) for pair in zip(live, wanted, strict=True))
-    return live == wanted
 
 
 def _rules(live: Mapping[str, Any] | None) -> list[dict[str, Any]]:

@@ -45,9 +45,3 @@ class Router(Protocol):
 
     def read(self, owner: Mapping[str, Any], live: Mapping[str, Any]) -> RouteView:
         """Read the division that an object asks for, where it hangs, and whether its gateway has taken it."""
-
-    def is_in_place(self, owner: Mapping[str, Any], weights: Mapping[str, int], live: Mapping[str, Any]) -> bool:
-        """Tell whether an object already says all that :meth:`build` would have it say, so that nothing is written.
-
-        More than the weights is compared: hostnames and Gateways may have been edited since, on either side.
-        """
