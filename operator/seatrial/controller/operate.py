@@ -37,6 +37,8 @@ async def operate(
         await kopf.operator(
             registry=registry_for(cache, loops, observer.forget),
             standalone=True,
+            # Left alone, kopf asks for the user's name, and a container's user has none.
+            identity=settings.pod_name,  # type: ignore[arg-type] # a NewType of str that kopf does not export
             clusterwide=not namespaces,
             namespaces=namespaces,
             stop_flag=stop,
