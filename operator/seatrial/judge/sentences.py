@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 __all__ = ["counted", "odds", "overspending", "percent", "significant", "times", "trials"]
 
 
+_COUNTABLE = 1e9
+"""From here on a power of ten reads better than the digits."""
+
+
 @lru_cache(maxsize=1024)
 def percent(ratio: float) -> str:
     """Write a ratio as a percentage with three digits: 0.0625 -> ``6.25 %``."""
@@ -54,7 +58,7 @@ def overspending(excess: float, allowance: float) -> str:
 def significant(value: float) -> str:
     """Write a number with three digits, and without an exponent where people would not use one."""
     text = f"{value:.3g}"
-    return f"{value:,.0f}" if "e+" in text else text
+    return f"{value:,.0f}" if "e+" in text and abs(value) < _COUNTABLE else text
 
 
 def _power(log_e: float) -> str:
@@ -62,6 +66,6 @@ def _power(log_e: float) -> str:
     if log_e < math.log(10):
         return f"{math.floor(10 * math.exp(log_e)) / 10:g}"
     exponent = math.floor(log_e / math.log(10)) - 1
-    if exponent > 7:  # noqa: PLR2004 - a thousand million: a power of ten reads better
+    if log_e >= math.log(_COUNTABLE):
         return f"10^{exponent + 1}"
     return f"{math.floor(math.exp(log_e) / 10**exponent) * 10**exponent:,}"

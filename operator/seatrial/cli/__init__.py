@@ -1,0 +1,1 @@
+"""The command line: the judge's own arithmetic, for people and for checking."""

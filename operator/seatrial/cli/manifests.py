@@ -1,0 +1,102 @@
+"""Read ModelDeployments and ModelSLOs from a file, as ``kubectl apply`` would."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import yaml
+from pydantic import ValidationError
+
+from seatrial.api.model_deployment import ModelDeploymentSpec
+from seatrial.api.model_slo import ModelSLOSpec
+from seatrial.judge.types import Objective
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+__all__ = ["Deployment", "Manifests", "objectives_of", "read_manifests"]
+
+_GROUP = "seatrial.dev/"
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A ModelDeployment of a file."""
+
+    namespace: str
+    name: str
+    spec: ModelDeploymentSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Manifests:
+    """What the files hold; SLOs by namespace and name."""
+
+    deployments: tuple[Deployment, ...]
+    slos: dict[tuple[str, str], ModelSLOSpec]
+
+
+def read_manifests(paths: Iterable[Path]) -> Manifests:
+    """Read the two kinds from YAML files; other kinds are passed over.
+
+    Raises
+    ------
+    ValueError
+        With a sentence for the user: no YAML, or a manifest that the API would refuse.
+    """
+    deployments: list[Deployment] = []
+    slos: dict[tuple[str, str], ModelSLOSpec] = {}
+    for path in paths:
+        try:
+            documents = [d for d in yaml.safe_load_all(path.read_text(encoding="utf-8")) if isinstance(d, dict)]
+        except yaml.YAMLError as error:
+            raise ValueError(f"{path} is no YAML: {error}") from None
+        for document in documents:
+            if not str(document.get("apiVersion", "")).startswith(_GROUP):
+                continue
+            metadata = document.get("metadata") or {}
+            namespace, name = str(metadata.get("namespace", "default")), str(metadata.get("name", ""))
+            try:
+                if document.get("kind") == "ModelDeployment":
+                    spec = ModelDeploymentSpec.model_validate(document.get("spec"))
+                    deployments.append(Deployment(namespace, name, spec))
+                elif document.get("kind") == "ModelSLO":
+                    slos[namespace, name] = ModelSLOSpec.model_validate(document.get("spec"))
+            except ValidationError as error:
+                raise ValueError(f"{path}, {document['kind']} {name}: {_first_problem(error)}") from None
+    return Manifests(tuple(deployments), slos)
+
+
+def objectives_of(deployment: Deployment, manifests: Manifests) -> list[tuple[Objective, float]]:
+    """Return the objectives that a deployment answers to, each with its SLO window in seconds.
+
+    Raises
+    ------
+    ValueError
+        When a ModelSLO is not among the files, or one of its objectives cannot be judged.
+    """
+    found: list[tuple[Objective, float]] = []
+    for reference in deployment.spec.slos:
+        slo = manifests.slos.get((deployment.namespace, reference.name))
+        if slo is None:
+            raise ValueError(
+                f"ModelDeployment {deployment.name} answers to the ModelSLO {reference.name} of namespace "
+                f"{deployment.namespace}, which is in none of the files: give its file too, with another -f"
+            )
+        rollback = slo.rollback
+        found += [
+            (
+                Objective(o.name, reference.name, o.target, rollback.burn_rate, rollback.alpha, rollback.min_bad),
+                slo.window,
+            )
+            for o in slo.objectives
+        ]
+    return found
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    return f"{where}: {problem['msg']}"
