@@ -274,6 +274,50 @@ class HistoryEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class DecisionEvidence:
+    """The numbers of one objective that a decision rests on."""
+
+    __pydantic_config__ = CONFIG
+
+    objective: str
+    """ModelSLO and objective."""
+    verdict: str
+    """The verdict on it."""
+    total: int
+    """The candidate's events since its trial began."""
+    bad: int
+    """Bad ones among them."""
+    e_value: float
+    """Evidence against the version."""
+    threshold: float
+    """The e-value at which it is rolled back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One decision, with what it rests on. The operator's log has the same as one line of JSON, for ever."""
+
+    __pydantic_config__ = CONFIG
+
+    id: int
+    """Number of the decision, counted for this ModelDeployment."""
+    at: Time
+    """When it was made."""
+    event: str
+    """What was decided: the reason of the Event that tells it."""
+    version: str
+    """Hash of the version that it is about."""
+    weight: int
+    """Percent of the requests that this version gets from then on."""
+    objectives_hash: str
+    """Hash of the objectives that were judged by."""
+    sentence: str
+    """Why, in plain words."""
+    evidence: tuple[DecisionEvidence, ...] = ()
+    """The numbers."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelDeploymentStatus:
     """State of a ModelDeployment."""
 
@@ -305,6 +349,8 @@ class ModelDeploymentStatus:
     """Hashes that were rolled back: applying them again starts no trial."""
     history: Annotated[tuple[HistoryEntry, ...], Field(max_length=20)] = ()
     """How versions fared, the newest first."""
+    decisions: Annotated[tuple[Decision, ...], Field(max_length=10)] = ()
+    """The last decisions, the newest first."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=8, json_schema_extra=keyed_by("type"))] = ()
     """Accepted, Ready, Progressing, TrafficInSync, SplitAsTold and MetricsAvailable."""
 

@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import TypeAdapter
 
 from seatrial import __version__
+from seatrial.api.fields import format_time
+from seatrial.api.status import Decision as DecisionEntry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from seatrial.rollout.decision import Decision
 
 LOG = logging.getLogger("seatrial")
+DECISION: TypeAdapter[DecisionEntry] = TypeAdapter(DecisionEntry)
 STUCK_S = 60.0
 """A tick that takes longer is stuck: the probe fails and Kubernetes restarts the operator."""
 
@@ -63,33 +67,27 @@ class Telemetry:
         self._leading.set(1 if now else 0)
 
     def decided(self, sight: Sight, decision: Decision) -> None:
-        """Count and log what was decided, recorded and done: one JSON line for each move."""
-        meta = sight.raw["metadata"]
+        """Count what is told, and log each decision as one complete JSON line."""
         for notice in decision.notices:
             self._moves.labels(notice.reason).inc()
-            LOG.info(
-                json.dumps(
-                    {
-                        "event": notice.reason,
-                        "modeldeployment": f"{meta['namespace']}/{meta['name']}",
-                        "generation": meta["generation"],
-                        "phase": decision.status.phase,
-                        "weights": dict(decision.target.weights),
-                        "evidence": [
-                            {
-                                "objective": f"{entry.slo}/{entry.objective}",
-                                "verdict": entry.verdict,
-                                "total": entry.total,
-                                "bad": entry.bad,
-                                "e_value": entry.e_value,
-                                "threshold": entry.threshold,
-                            }
-                            for entry in sight.world.evidence
-                        ],
-                        "sentence": notice.note,
-                    }
-                )
-            )
+        known = sight.status.decisions[0].id if sight.status.decisions else 0
+        for entry in decision.status.decisions:
+            if entry.id <= known:
+                break
+            meta, trial = sight.raw["metadata"], decision.status.trial
+            line = {
+                "modeldeployment": f"{meta['namespace']}/{meta['name']}",
+                "generation": meta["generation"],
+                "phase": decision.status.phase,
+                "weights": dict(decision.target.weights),
+                "decision": DECISION.dump_python(entry, mode="json", by_alias=True),
+                "counted": {
+                    planned.key: {"sli": planned.objective.sli.model_dump(mode="json", exclude_none=True)}
+                    for planned in (trial.plan.objectives if trial else ())
+                },
+                "since": None if not trial or trial.weighted_at is None else format_time(trial.weighted_at),
+            }
+            LOG.info(json.dumps(line))
 
     def kube_error(self, key: Key | None, error: KubeError) -> None:
         """Count and log a call to the Kubernetes API that failed."""

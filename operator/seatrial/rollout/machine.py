@@ -37,6 +37,7 @@ from seatrial.api.status import Phase
 from seatrial.rollout import guards, moves
 from seatrial.rollout.decision import Decision, Notice
 from seatrial.rollout.notices import notices
+from seatrial.rollout.record import recorded
 from seatrial.rollout.report import report
 from seatrial.rollout.seen import note
 from seatrial.rollout.target import intended_weight, still_draining, target
@@ -146,6 +147,8 @@ def decide(status: ModelDeploymentStatus, world: World, *, look_s: float) -> Dec
     wanted = target(status, world, drain_s)
     status = report(status, world, wanted)
     moved = Notice("Warning" if taken.warning else "Normal", taken.event, sentence) if taken else None
+    if moved:
+        status = replace(status, decisions=recorded(status, moved, world, wanted))
     return Decision(
         status=status,
         target=wanted,
