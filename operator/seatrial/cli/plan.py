@@ -13,7 +13,7 @@ from rich.table import Table
 
 from seatrial.cli.formats import DURATION, output_option, print_json, screen, seconds
 from seatrial.cli.manifests import Deployment, objectives_of, read_manifests
-from seatrial.judge.detection import Detection, detection, resolve
+from seatrial.judge.detection import Detection, detection, likely_horizon, resolve
 from seatrial.judge.restart import RESTART_REQUESTS
 from seatrial.judge.sentences import percent, significant
 
@@ -25,7 +25,8 @@ __all__ = ["FAILURES", "StepPlan", "plan_command", "plan_step"]
 FAILURES = (1.0, 0.05, 0.01)
 """Shares of bad requests for which a plan says how long they take to be found."""
 
-_HORIZON = 50_000
+_LONGEST = 50_000
+"""Requests after which a plan calls a failure not found."""
 
 
 class Found(StrEnum):
@@ -164,7 +165,9 @@ def _detection(objective: Objective, objectives: int, restart_points: int, error
     j = restart_points
     idle = 1 / (j + 2)
     threshold = (objectives / float(objective.alpha) - idle) * (j + 1) * (j + 2)
-    return detection(error_ratio, float(objective.p0), threshold, min_bad=objective.min_bad, horizon=_HORIZON)
+    p0 = float(objective.p0)
+    horizon = likely_horizon(error_ratio, p0, threshold, longest=_LONGEST)
+    return detection(error_ratio, p0, threshold, min_bad=objective.min_bad, horizon=horizon)
 
 
 def _plan(

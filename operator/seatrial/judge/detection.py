@@ -30,6 +30,7 @@ __all__ = [
     "detection",
     "first_stretch_threshold",
     "latest_request",
+    "likely_horizon",
     "proof_requests",
     "resolve",
 ]
@@ -139,6 +140,16 @@ def detection(p: float, p0: float, threshold: float, *, min_bad: int = 3, horizo
     mean = float(fired @ np.arange(horizon + 1)) / share if share else math.inf
     p50, p95 = (int(np.searchsorted(reached, q)) if share >= q else None for q in (0.5, 0.95))
     return Detection(share=share, mean=mean, p50=p50, p95=p95)
+
+
+def likely_horizon(p: float, p0: float, threshold: float, *, longest: int) -> int:
+    """Return a number of requests by which a rollback is all but certain, or ``longest`` when that is less.
+
+    Ten times the lower bound of any sequential test, ``ln(threshold) / KL(p || p0)`` (Wald 1945), for ``p > p0``.
+    """
+    good = (1 - p) * math.log((1 - p) / (1 - p0)) if p < 1 else 0.0
+    divergence = p * math.log(p / p0) + good
+    return min(longest, math.ceil(100 + 10 * math.log(threshold) / divergence))
 
 
 def proof_requests(p0: float, alpha: float) -> int:

@@ -6,7 +6,14 @@ from decimal import Decimal
 
 import pytest
 
-from seatrial.judge.detection import detection, first_stretch_threshold, latest_request, proof_requests, resolve
+from seatrial.judge.detection import (
+    detection,
+    first_stretch_threshold,
+    latest_request,
+    likely_horizon,
+    proof_requests,
+    resolve,
+)
 from seatrial.judge.judge import judge
 from seatrial.judge.types import Counts, Evidence, Objective, Verdict
 
@@ -80,3 +87,9 @@ def test_resolvability_says_what_is_missing() -> None:
     strict = judge([objective], [Evidence(Counts(small.proof, 0))], strict=True)[0].verdict
     assert strict is Verdict.Healthy
     assert judge([objective], [Evidence(Counts(small.proof - 1, 0))], strict=True)[0].verdict is Verdict.Inconclusive
+
+
+@pytest.mark.parametrize("p", [0.005, 0.01, 0.05, 1.0])
+def test_likely_horizon_leaves_next_to_nothing_out(p: float) -> None:
+    assert detection(p, 0.002, 100, horizon=likely_horizon(p, 0.002, 100, longest=10**6)).share > 0.999
+    assert likely_horizon(p, 0.002, 100, longest=50) == 50
