@@ -6,9 +6,10 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from seatrial.metrics import targets
 from seatrial.metrics.counting import Counting, Weights, counting
 from seatrial.metrics.ledger import Ledger
-from seatrial.metrics.targets import UP, Scraped, Targets, pod_of, scraped
+from seatrial.metrics.targets import Scraped, Targets, pod_of, scraped
 from seatrial.metrics.types import Checkpoint, Reading, Request, Sli
 
 if TYPE_CHECKING:
@@ -102,17 +103,29 @@ class Book:
         return min((a.ledger.checkpoint.at_s for a in self._accounts.values()), default=None)
 
     def feed(self, labels: Mapping[str, str], samples: Sequence[tuple[float, str]], *, born_at_zero: bool) -> None:
-        """Take the samples of one series of this version, oldest first; known ones may come again."""
-        if labels["__name__"] == UP:
-            self._targets.add(labels, samples)
-            self._scrapes.update(at_s for at_s, _ in samples)
-            return
+        """Take the samples of one series of this version, oldest first; known ones may come again.
+
+        Of a range, ``up`` and the start of the process come first: they tell when counters began again.
+        """
+        match labels["__name__"]:
+            case targets.UP:
+                self._targets.add(labels, samples)
+                self._scrapes.update(at_s for at_s, _ in samples)
+            case targets.START:
+                self._targets.add_starts(labels, samples)
+            case _:
+                self._count(labels, samples, born_at_zero=born_at_zero)
+
+    def _count(self, labels: Mapping[str, str], samples: Sequence[tuple[float, str]], *, born_at_zero: bool) -> None:
         series: Series = tuple(labels.items())
         routes = self._routes.get(series)
         if routes is None:
             routes = self._routes[series] = tuple(self._route(labels))
+        if not routes:
+            return
+        reborn = self._targets.of(labels).reborn
         for account, weights in routes:
-            account.ledger.add(series, weights, samples, born_at_zero=born_at_zero)
+            account.ledger.add(series, weights, samples, reborn=reborn, born_at_zero=born_at_zero)
             account.sources.setdefault(pod_of(labels), {})[scraped(labels)] = samples[-1][0]
 
     def without_edge(self) -> Iterator[tuple[Account, Selector]]:
@@ -150,6 +163,7 @@ class Book:
 
     def rewind(self) -> None:
         """Forget everything that isn't settled, so that the next look reads it again."""
+        self._targets = Targets(self._fresh_s)
         for account in self._accounts.values():
             self.reread(account)
 
@@ -159,6 +173,7 @@ class Book:
         To a scrape and no further, so that each series has a sample close before its checkpoint to start from again.
         """
         settled = {at_s for at_s in self._scrapes if at_s <= up_to_s}
+        self._targets.trim()
         if settled:
             self._scrapes -= settled
             for account in self._accounts.values():

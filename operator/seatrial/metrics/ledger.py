@@ -6,6 +6,7 @@ counted of it, and each newer sample adds its difference, so any schedule of loo
 
 - The baseline is the last sample at or before the checkpoint. A series without one was born later and counts from zero.
 - A value that drops is a restart of the process: the counter began again at zero, so the whole new value is added.
+  A counter can also pass its old value between two samples; ``reborn`` tells when (see ``targets.Target``).
 - A series that ends keeps what it has added. NaN and infinite values are no counts and are passed over.
 - All series of one scrape share one timestamp; a cut of the ledger at an instant holds whole scrapes only, so the bad
   requests of a cut are a part of its total.
@@ -21,9 +22,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from seatrial.metrics.types import Checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
     from seatrial.metrics.counting import Weights
+
+
+def _never(_seen_s: float, _again_s: float) -> bool:
+    return False
 
 
 class _Cursor(NamedTuple):
@@ -81,6 +86,7 @@ class Ledger:
         weights: Weights,
         samples: Sequence[tuple[float, str]],
         *,
+        reborn: Callable[[float, float], bool] = _never,
         born_at_zero: bool = True,
     ) -> None:
         """Count the new ones among the samples of a series.
@@ -93,6 +99,8 @@ class Ledger:
             What a count of it adds.
         samples
             (Unix time in seconds, value), oldest first, as Prometheus gives them; known ones may come again.
+        reborn
+            Tells whether the counter began again at zero between two instants, whatever its values say.
         born_at_zero
             Whether a series without a baseline began at zero. False makes its first sample the baseline: when
             Prometheus has no memory of the time before, an old series looks like a new one.
@@ -112,7 +120,8 @@ class Ledger:
             if self._fault and self._fault[0] == series:
                 self._fault = None
             if at_s > self._origin_s and (cursor or born_at_zero):
-                self._count(at_s, weights, value - (cursor.value if cursor and value >= cursor.value else 0))
+                goes_on = cursor and value >= cursor.value and not reborn(cursor.at_s, at_s)
+                self._count(at_s, weights, value - cursor.value if cursor and goes_on else value)
             cursor = _Cursor(at_s, value)
         if cursor is not None:
             self._cursors[series] = cursor

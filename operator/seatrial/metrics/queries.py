@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from seatrial.metrics.targets import UP
+from seatrial.metrics.targets import START, UP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +25,7 @@ class Raw:
     Attributes
     ----------
     metrics
-        Names of the counters; ``up`` is always read with them.
+        Names of the counters; ``up`` and the start of the processes are always read with them.
     versions
         Hashes of the versions.
     edges
@@ -52,7 +52,7 @@ class Raw:
     @property
     def _selector(self) -> str:
         edges = f',le=~"|{any_of(self.edges)}"' if self.edges else ""
-        return f'{{__name__=~"{any_of((UP, *self.metrics))}",rollout_version=~"{any_of(self.versions)}"{edges}}}'
+        return f'{{__name__=~"{any_of((UP, START, *self.metrics))}",rollout_version=~"{any_of(self.versions)}"{edges}}}'
 
     def halves(self) -> tuple[Raw, Raw] | None:
         """Cut in two: by time, by metrics, by versions, whichever can be cut; None when nothing can."""

@@ -11,11 +11,13 @@ from seatrial.metrics.edges import look_for_edges, spellings
 from seatrial.metrics.errors import BadQuery, Unavailable
 from seatrial.metrics.queries import WITNESS, Raw
 from seatrial.metrics.reader import Client, Overfull, Reader
-from seatrial.metrics.targets import UP
+from seatrial.metrics.targets import START, UP
 from seatrial.metrics.types import Measurements, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from seatrial.metrics.prometheus import RawSeries
 
 # A rollout that hasn't asked for so long is no longer read; when it asks again, its checkpoints tell where to go on.
 _INTEREST_S: Final = 600.0
@@ -167,11 +169,13 @@ class PrometheusSource:
             return
         for book in books:
             book.try_again()
-        start_s = min([now_s, *(book.origin_s for book in books if book.origin_s is not None)])
+        origin_s = min([now_s, *(book.origin_s for book in books if book.origin_s is not None)])
+        # From a little earlier, to have the scrapes around the checkpoint as they were.
+        start_s = origin_s - self._horizons.settle_s
         try:
-            remembers = bool(await self._client.query(WITNESS, start_s))
+            remembers = bool(await self._client.query(WITNESS, origin_s))
             await self._feed(books, start_s - self._horizons.lookback_s, start_s, last_only=True)
-            await self._feed(books, start_s - self._horizons.settle_s, now_s, born_at_zero=remembers)
+            await self._feed(books, start_s, now_s, born_at_zero=remembers)
         except (Unavailable, BadQuery):
             for book in books:
                 book.rewind()
@@ -189,7 +193,7 @@ class PrometheusSource:
                     if book.owner.version == part.version:
                         book.refuse_metric(part.metric, f"{part.metric} has too many series: {part.why}")
                 continue
-            for series in part:
+            for series in sorted(part, key=_targets_first):
                 labels = series["metric"]
                 # The last sample of a target says nothing of its health now.
                 if last_only and labels["__name__"] == UP:
@@ -216,3 +220,7 @@ class PrometheusSource:
         long_ago_s = self._clock() - _INTEREST_S
         for namespace, rollout in [key for key, asked_s in self._asked_s.items() if asked_s < long_ago_s]:
             self.forget(namespace, rollout)
+
+
+def _targets_first(series: RawSeries) -> bool:
+    return series["metric"]["__name__"] not in {UP, START}

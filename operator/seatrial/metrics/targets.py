@@ -1,23 +1,70 @@
-"""Which pods of a version Prometheus scrapes, by the ``up`` series that it writes with every scrape."""
+"""Which pods of a version Prometheus scrapes, and when the processes behind their counters began anew."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-UP = "up"
+UP: Final = "up"
+"""Prometheus's own word on each scrape, with the very timestamp of the samples that it brought."""
+START: Final = "process_start_time_seconds"
+"""When a process began, as nearly every client library says."""
 
 # A target is stale after it has missed two scrapes and a bit.
-_SCRAPES = 3
-_AT_LEAST_S = 5.0
+_SCRAPES: Final = 3
+_AT_LEAST_S: Final = 5.0
+# Enough to notice that a series is not among the newest scrapes.
+_REMEMBERED: Final = 64
+_FORGET_S: Final = 3600.0
+# Some libraries derive the start from the machine's boot time, which wavers by a second.
+_WAVERS_S: Final = 2.0
 
 
-class _Target(NamedTuple):
+@dataclass(slots=True)
+class Target:
+    """One scrape target: a port of a pod.
+
+    Attributes
+    ----------
+    at_s, healthy, interval_s
+        Unix time of its newest scrape in seconds, whether it succeeded, and how long after the one before.
+    scrapes
+        Instants of the successful scrapes that are remembered, ascending.
+    started_s
+        When its process began, as it says itself.
+    restarts
+        Instants of the scrapes that first saw a new process, ascending.
+    """
+
     at_s: float
     healthy: bool
     interval_s: float
+    scrapes: list[float] = field(default_factory=list)
+    started_s: float | None = None
+    restarts: list[float] = field(default_factory=list)
+
+    def reborn(self, seen_s: float, again_s: float) -> bool:
+        """Tell whether a counter seen at two instants began again at zero in between.
+
+        It did when its process was replaced, and when a scrape in between succeeded without showing it.
+        """
+        restart = bisect_left(self.restarts, again_s)
+        if restart < len(self.restarts) and self.restarts[restart] == again_s:
+            return True
+        if restart and self.restarts[restart - 1] > seen_s:
+            return True
+        return self._was_missing(seen_s, again_s)
+
+    def _was_missing(self, seen_s: float, again_s: float) -> bool:
+        # Only for samples with the timestamp of their scrape: an exporter that sets its own says nothing about others.
+        scrape = bisect_left(self.scrapes, again_s)
+        if scrape in {0, len(self.scrapes)} or self.scrapes[scrape] != again_s or self.scrapes[scrape - 1] <= seen_s:
+            return False
+        return seen_s < self.scrapes[0] or self.scrapes[bisect_left(self.scrapes, seen_s)] == seen_s
 
 
 class Targets:
@@ -33,32 +80,51 @@ class Targets:
 
     def __init__(self, fresh_s: float) -> None:
         self._fresh_s = fresh_s
-        self._targets: dict[tuple[str, Scraped], _Target] = {}
+        self._targets: dict[tuple[str, Scraped], Target] = {}
         self.last_healthy_s: float | None = None
         """Unix time of the newest successful scrape, in seconds; None before the first."""
 
     def add(self, labels: Mapping[str, str], samples: Sequence[tuple[float, str]]) -> None:
         """Take the samples of one ``up`` series, oldest first."""
-        key = pod_of(labels), scraped(labels)
-        known = self._targets.get(key)
+        target = self.of(labels)
         for at_s, value in samples:
-            if known is not None and at_s <= known.at_s:
-                continue
-            interval_s = at_s - known.at_s if known else self._fresh_s
-            known = _Target(at_s, float(value) == 1, interval_s)
-            if known.healthy:
-                self.last_healthy_s = max(at_s, self.last_healthy_s or at_s)
-        if known is not None:
-            self._targets[key] = known
+            if at_s > target.at_s:
+                target.at_s, target.interval_s, target.healthy = at_s, at_s - target.at_s, float(value) == 1
+                if target.healthy:
+                    target.scrapes.append(at_s)
+                    self.last_healthy_s = max(at_s, self.last_healthy_s or at_s)
+
+    def add_starts(self, labels: Mapping[str, str], samples: Sequence[tuple[float, str]]) -> None:
+        """Take the samples of one ``process_start_time_seconds`` series, oldest first; known ones may come again."""
+        target = self.of(labels)
+        for at_s, value in samples:
+            started_s = float(value)
+            if target.started_s is not None and started_s > target.started_s + _WAVERS_S:
+                target.restarts.append(at_s)
+            target.started_s = max(started_s, target.started_s or started_s)
+
+    def of(self, labels: Mapping[str, str]) -> Target:
+        """Return the target that a series comes from."""
+        key = pod_of(labels), scraped(labels)
+        target = self._targets.get(key)
+        if target is None:
+            target = self._targets[key] = Target(at_s=float("-inf"), healthy=False, interval_s=float("inf"))
+        return target
+
+    def trim(self) -> None:
+        """Forget all but the newest scrapes and restarts."""
+        for target in self._targets.values():
+            del target.scrapes[:-_REMEMBERED]
+            del target.restarts[:-_REMEMBERED]
 
     def up(self, now_s: float) -> int:
         """Count the pods of which every target that is still scraped was scraped successfully last time."""
         alive: dict[str, bool] = {}
         for key, target in list(self._targets.items()):
             age_s = now_s - target.at_s
-            if age_s > self._fresh_s:
+            if age_s > self._fresh_s + _FORGET_S:
                 del self._targets[key]
-            elif age_s <= max(_SCRAPES * target.interval_s, _AT_LEAST_S):
+            elif age_s <= self._fresh_s and age_s <= max(_SCRAPES * target.interval_s, _AT_LEAST_S):
                 pod, _ = key
                 alive[pod] = alive.get(pod, True) and target.healthy
         return sum(alive.values())
