@@ -87,14 +87,21 @@ class Seatrial:
         return result
 
     def _fires(self, points: _RestartPoints, runs: IntArray, n: IntArray, k: IntArray) -> NDArray[np.bool_]:
-        if not len(runs):
-            return np.zeros(0, dtype=bool)
+        log_threshold = np.log(self.objectives / float(self.objective.alpha))
         owner, order, since_n, since_k = points.of(runs)
+        bound = (
+            _log_likelihood_ratio(n[owner] - since_n, k[owner] - since_k, float(self.objective.p0)) / self.dispersion
+        )
+        hopeful = np.zeros(len(runs), dtype=bool)
+        hopeful[owner[bound >= log_threshold]] = True
+        if not hopeful.any():
+            return hopeful
+        of_hopeful = hopeful[owner]
+        owner, order, since_n, since_k = (x[of_hopeful] for x in (owner, order, since_n, since_k))
         log_e = log_e_value(n[owner] - since_n, k[owner] - since_k, float(self.objective.p0)) / self.dispersion
-        first = np.searchsorted(owner, np.arange(len(runs)))
-        threshold = self.objectives / float(self.objective.alpha)
-        fires: NDArray[np.bool_] = log_e_restart(log_e, first, order) >= np.log(threshold)
-        return fires
+        first = np.searchsorted(owner, np.flatnonzero(hopeful))
+        hopeful[hopeful] = log_e_restart(log_e, first, order) >= log_threshold
+        return hopeful
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +177,13 @@ class _RestartPoints:
             self._opened[run] += 1
             slot = min(int(self._opened[run]), MAX_RESTARTS)
             self._n[run, slot], self._k[run, slot] = total, bad
+
+
+def _log_likelihood_ratio(n: IntArray, k: IntArray, p0: float) -> NDArray[np.float64]:
+    """Log likelihood at the observed share over that at the limit, 0 below it: no mixture can be above it."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        hits, misses = k * np.log(k / n / p0), (n - k) * np.log((n - k) / n / (1 - p0))
+    return np.where(k > n * p0, np.nan_to_num(hits) + np.nan_to_num(misses), 0.0)
 
 
 def _per_interval(counted: Counted, interval_s: float) -> tuple[IntArray, IntArray, IntArray]:
