@@ -127,6 +127,8 @@ def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     apiserver = [
         *(program("kubernetes"), "kube-apiserver", f"--etcd-servers=http://127.0.0.1:{client}"),
         *("--bind-address=127.0.0.1", f"--secure-port={port}", f"--cert-dir={folder / 'certificates'}"),
+        # Nobody reads the address that it advertises; without one, it insists on a default route, which tests may lack.
+        *("--advertise-address=192.0.2.1", "--endpoint-reconciler-type=none"),
         *("--service-cluster-ip-range=10.96.0.0/16", "--authorization-mode=RBAC"),
         *(f"--token-auth-file={folder / 'tokens'}", "--service-account-issuer=https://kubernetes.default.svc"),
         *(f"--service-account-key-file={folder / 'sa.key'}", f"--service-account-signing-key-file={folder / 'sa.key'}"),
