@@ -84,7 +84,8 @@ def recover(status: ModelDeploymentStatus, world: World, _: str) -> ModelDeploym
     version = serving_version(world) or ""
     wish = world.wish
     label = wish.label if isinstance(wish, Wish) and wish.version == version else version
-    return replace(status, stable=VersionRef(version, label))
+    draining = tuple(entry for entry in status.draining if entry.hash != version)
+    return replace(status, stable=VersionRef(version, label), draining=draining)
 
 
 def rest(status: ModelDeploymentStatus, _: World, __: str) -> ModelDeploymentStatus:

@@ -30,7 +30,7 @@ def recorded(status: ModelDeploymentStatus, moved: Notice, world: World, target:
         sentence=moved.note,
         evidence=tuple(
             DecisionEvidence(f"{e.slo}/{e.objective}", e.verdict, e.total, e.bad, e.e_value, e.threshold)
-            for e in world.evidence
+            for e in (status.trial.evidence if status.trial else ())
         ),
     )
     return (entry, *status.decisions)[:MAX_DECISIONS]
