@@ -151,3 +151,8 @@ def positive_decimal(message: str, *, below: str | None = None) -> WithJsonSchem
     """Make the schema of a positive decimal string, optionally below a bound."""
     limit = f"double(self) > 0.0 && double(self) < {below}" if below else "double(self) > 0.0"
     return _string(rule(f"{matches(DECIMAL_PATTERN)} && {limit}", message), maxLength=16)
+
+
+def percentage(message: str) -> WithJsonSchema:
+    """Make the schema of a percentage from 0 to below 100, as a decimal string."""
+    return _string(rule(f"{matches(PERCENT_PATTERN)} && double(self) < 100.0", message), maxLength=11)

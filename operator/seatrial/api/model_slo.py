@@ -16,6 +16,7 @@ from seatrial.api.fields import (
     PositiveDuration,
     keyed_by,
     matches,
+    percentage,
     positive_decimal,
     rule,
 )
@@ -85,6 +86,12 @@ class Rollback(ApiModel):
     """Probability of rolling back a version that burns exactly at burnRate, over its whole trial and all objectives."""
     min_bad: Annotated[int, Field(ge=1, le=1000)] = 3
     """Bad events that must have been seen, whatever the statistics say."""
+    allowance: Annotated[
+        Decimal,
+        PlainSerializer(str, return_type=str),
+        positive_decimal("allowance is a percentage above 0 and up to 100, such as '2'", below="100.000001"),
+    ] = Decimal(2)
+    """Percent of the window's error budget that one release may spend beyond its due, whatever the statistics say."""
     action: Literal["auto", "hold", "notify"] = "auto"
     """What a version that spends too fast leads to: auto rolls it back, hold keeps its weight where it is until a
     person decides, notify only tells."""
@@ -105,6 +112,28 @@ class Objective(ApiModel):
 
 BURN_RATE = "(has(o.rollback) ? o.rollback.burnRate : self.rollback.burnRate)"
 """The burn rate of objective ``o``, in CEL."""
+
+
+class Calendar(ApiModel):
+    """A window that begins anew with the calendar, instead of one that always looks back as far."""
+
+    period: Literal["week", "month", "quarter", "year"]
+    """How long it lasts; weeks begin on Monday."""
+    time_zone: Annotated[
+        str,
+        Field(
+            max_length=64,
+            json_schema_extra={
+                "x-kubernetes-validations": [
+                    rule(
+                        matches("^(UTC|[A-Za-z_]+(/[A-Za-z0-9_+-]+)+)$"),
+                        "write the time zone by its IANA name, such as Europe/Paris or UTC",
+                    )
+                ]
+            },
+        ),
+    ]
+    """IANA name of the time zone in whose midnight it begins, such as Europe/Paris."""
 
 
 class ModelSLOSpec(ApiModel):
@@ -131,6 +160,16 @@ class ModelSLOSpec(ApiModel):
 
     window: PositiveDuration = 28 * 86400.0
     """Rolling window of the error budget."""
+    calendar: Calendar | None = None
+    """Calendar window of the error budget, instead of the rolling one."""
+    alerts: Literal["workbook", "early"] = "workbook"
+    """Burn-rate tiers that are watched for the service as a whole: those of the SRE workbook, or earlier ones."""
+    freeze_at: Annotated[
+        Decimal,
+        PlainSerializer(str, return_type=str),
+        percentage("freezeAt is a percentage of the budget from 0 to 99, such as '0' or '10'"),
+    ] = Decimal(0)
+    """Percent of the error budget left at which no new trial starts any more."""
     objectives: Annotated[list[Objective], Field(min_length=1, max_length=16, json_schema_extra=keyed_by("name"))]
     """The objectives. A version must keep all of them."""
     rollback: Rollback = Rollback()

@@ -97,6 +97,7 @@ KINDS = (
             Column("Stable", "string", ".status.stable.label", "The last fully promoted version."),
             Column("Candidate", "string", ".status.candidate.label", "The version on its way."),
             Column("Verdict", "string", ".status.verdict", "Worst verdict over all objectives."),
+            Column("Budget", "string", ".status.budget", "Error budget left, of the objective that has least."),
             AGE,
             Column("Stable-Hash", "string", ".status.stable.hash", "Hash of the stable version.", wide=True),
             Column("Candidate-Hash", "string", ".status.candidate.hash", "Hash of the candidate.", wide=True),

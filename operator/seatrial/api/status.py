@@ -189,6 +189,8 @@ class ObjectiveEvidence:
     """The verdict in plain words."""
     step_total: int
     """The candidate's events when the current step began."""
+    needed: int
+    """Events that it takes to tell a version within its budget from one a little beyond it."""
     stable: Totals
     """The stable version's counts since the trial began."""
     candidate_settled: Settled
@@ -333,6 +335,8 @@ class ModelDeploymentStatus:
     """Percent of the requests that the candidate is to get."""
     verdict: str = ""
     """The worst verdict over all objectives of the version on trial."""
+    budget: str = ""
+    """Percent of the error budget left, of the objective that has least."""
     summary: str = ""
     """What is going on, in one plain sentence."""
     stable: VersionRef | None = None
@@ -356,12 +360,48 @@ class ModelDeploymentStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectiveBudget:
-    """The error budget of one objective over the window, over all ModelDeployments that answer to it."""
+class VersionCounts:
+    """One version's part in the window."""
 
     __pydantic_config__ = CONFIG
 
-    name: str
+    version: str
+    """Hash of the version."""
+    total: int
+    """Its events."""
+    bad: int
+    """Bad ones among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """A burn-rate tier of the service as a whole."""
+
+    __pydantic_config__ = CONFIG
+
+    severity: str
+    """Page or Ticket."""
+    burn_rate: str
+    """Threshold: it fires when both windows burn faster."""
+    long_window: Duration
+    """The window that makes it mean something."""
+    short_window: Duration
+    """The window that makes it stop soon."""
+    firing: bool
+    """Whether both windows are above the threshold now."""
+    note: str = ""
+    """Why the threshold is not that of the preset; empty when it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectiveBudget:
+    """The error budget of one objective for one ModelDeployment, over the window."""
+
+    __pydantic_config__ = CONFIG
+
+    model_deployment: str
+    """Name of the ModelDeployment."""
+    objective: str
     """Name of the objective."""
     total: int
     """Events in the window."""
@@ -371,6 +411,16 @@ class ObjectiveBudget:
     """Share of bad events over the error budget."""
     remaining: float
     """Percent of the error budget left; below 0 when overspent."""
+    remaining_bad: int
+    """Bad events that the window can still take; below 0 when overspent."""
+    exhausted_in: Duration | None = None
+    """How long the rest lasts at the burn rate of the last hour; absent when it does not burn."""
+    versions: Annotated[tuple[VersionCounts, ...], Field(max_length=32)] = ()
+    """What each version contributed, the newest events first."""
+    tiers: tuple[Tier, ...] = ()
+    """Burn-rate tiers."""
+    frozen: str = ""
+    """Why no new trial may start, in one sentence; empty when one may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,8 +439,8 @@ class ModelSLOStatus:
     """Burn rate of the worst objective over the window."""
     budget_left: str = ""
     """Percent of the error budget left of the worst objective."""
-    budgets: tuple[ObjectiveBudget, ...] = ()
-    """Budget by objective."""
+    budgets: Annotated[tuple[ObjectiveBudget, ...], Field(max_length=256)] = ()
+    """Budget by ModelDeployment and objective."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=8, json_schema_extra=keyed_by("type"))] = ()
     """Accepted and MetricsAvailable."""
 

@@ -57,7 +57,7 @@ class Loops:
                 async with self._telemetry.timed(key, due_s):
                     delay_s, memory = await self._ticker.tick(key, memory)
             except Exception:  # noqa: BLE001 - the one place: a bug in one tick must not end the watch over a model
-                self._telemetry.bug(key)
+                self._telemetry.bug("/".join(key))
                 delay_s = RETRY_MAX_S / 10
             asked_s = time.monotonic()
             with contextlib.suppress(TimeoutError):

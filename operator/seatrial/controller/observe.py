@@ -6,11 +6,12 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seatrial.api.status import DEPLOYMENT_STATUS, ModelDeploymentStatus, Phase
+from seatrial.api.status import DEPLOYMENT_STATUS, SLO_STATUS, ModelDeploymentStatus, ObjectiveBudget, Phase
 from seatrial.controller.cache import Key
 from seatrial.kube.workloads import MODEL_LABEL, VERSION_LABEL, observe
 from seatrial.metrics.counting import counting
 from seatrial.metrics.types import Request
+from seatrial.rollout.budgets import allowance_of, least
 from seatrial.rollout.evidence import request_for, weigh
 from seatrial.rollout.wish import wish_of
 from seatrial.rollout.world import Refusal, Wish, Workload, World
@@ -87,9 +88,22 @@ class Observer:
         key = Key(meta["namespace"], meta["name"])
         status = DEPLOYMENT_STATUS.validate_python(raw.get("status") or {})
         measured = await self._measure(key, status)
+        budgets = self._budgets(key, raw)
         evidence = status.trial.evidence if status.trial else ()
         if measured and status.trial and status.candidate and status.stable and status.phase in MEASURED:
-            evidence = weigh(status.trial, status.candidate.hash, status.stable.hash, measured, fresh_s=self._fresh_s)
+            allowances = {
+                planned.key: allowed
+                for planned in status.trial.plan.objectives
+                if (allowed := allowance_of(planned, budgets.get(planned.key))) is not None
+            }
+            evidence = weigh(
+                status.trial,
+                status.candidate.hash,
+                status.stable.hash,
+                measured,
+                fresh_s=self._fresh_s,
+                allowances=allowances,
+            )
         route = self._cache.get(self._router.kind, *key)
         world = World(
             now_s=self._clock(),
@@ -100,17 +114,29 @@ class Observer:
             evidence=evidence,
             targets_up=measured.targets_up if measured else {},
             metrics_down=measured.unavailable if measured else None,
+            budget=least(budgets.values()),
+            frozen=next((budget.frozen for budget in budgets.values() if budget.frozen), None),
             act_problem=act_problem,
         )
         return Sight(raw, status, world)
 
+    def _slos(self, key: Key, raw: Raw) -> dict[str, Raw]:
+        """Recall the ModelSLOs that a ModelDeployment answers to, by name."""
+        names = [str(ref.get("name")) for ref in raw["spec"].get("slos") or ()]
+        return {name: slo for name in names if (slo := self._cache.get("ModelSLO", key.namespace, name))}
+
+    def _budgets(self, key: Key, raw: Raw) -> dict[str, ObjectiveBudget]:
+        """Read the budgets of a ModelDeployment from the statuses of its ModelSLOs, by ModelSLO and objective."""
+        return {
+            f"{name}/{budget.objective}": budget
+            for name, slo in self._slos(key, raw).items()
+            for budget in SLO_STATUS.validate_python(slo.get("status") or {}).budgets
+            if budget.model_deployment == key.name
+        }
+
     def _wish(self, key: Key, raw: Raw) -> Wish | Refusal:
         """Read the wish again only when the spec or a ModelSLO has changed."""
-        slos = {
-            slo["metadata"]["name"]: slo
-            for ref in raw["spec"].get("slos") or ()
-            if (slo := self._cache.get("ModelSLO", key.namespace, str(ref.get("name"))))
-        }
+        slos = self._slos(key, raw)
         stamp = (
             (raw["metadata"]["uid"], raw["metadata"]["generation"]),
             tuple((slo["metadata"]["uid"], slo["metadata"]["generation"]) for slo in slos.values()),

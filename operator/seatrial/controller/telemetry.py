@@ -94,10 +94,10 @@ class Telemetry:
         self._errors.labels(type(error).__name__).inc()
         LOG.warning("%s: %s", "/".join(key) if key else "Event", error.sentence)
 
-    def bug(self, key: Key) -> None:
+    def bug(self, where: str) -> None:
         """Count and log an error that nobody foresaw, with its trace."""
         self._bugs.inc()
-        LOG.exception("%s: a tick ended in an unforeseen error; it is tried again", "/".join(key))  # noqa: LOG004 - called while handling
+        LOG.exception("%s: a tick ended in an unforeseen error; it is tried again", where)  # noqa: LOG004 - called while handling
 
     @asynccontextmanager
     async def timed(self, key: Key, due_s: float) -> AsyncIterator[None]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,4 +143,52 @@ class MetricSource(Protocol):
 
     def forget(self, namespace: str, rollout: str) -> None:
         """Drop what is kept about a rollout whose trial is over."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetAsk:
+    """What one rollout's budget needs to know.
+
+    Attributes
+    ----------
+    namespace, rollout
+        The ModelDeployment.
+    sli
+        The indicator.
+    windows_s
+        Lengths of the windows that end now, in seconds.
+    """
+
+    namespace: str
+    rollout: str
+    sli: Sli
+    windows_s: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetReadings:
+    """The answer to all asks of one round.
+
+    Attributes
+    ----------
+    at_s
+        Unix time of the round, in seconds.
+    unavailable
+        Why Prometheus can't be read, in one sentence without secrets.
+    counts
+        By (namespace, rollout, ``sli.name``), length of the window and version: total and bad,
+        ``0 <= bad <= total``. What has no series is left out.
+    """
+
+    at_s: float
+    unavailable: str | None
+    counts: Mapping[tuple[str, str, str], Mapping[float, Mapping[str, tuple[int, int]]]]
+
+
+class BudgetSource(Protocol):
+    """Where counts over long windows come from."""
+
+    async def read(self, asks: Sequence[BudgetAsk]) -> BudgetReadings:
+        """Count all windows of all asks. Never raises for a source that is away."""
         ...

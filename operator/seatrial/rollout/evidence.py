@@ -6,12 +6,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seatrial.api.status import ObjectiveEvidence, PlannedObjective, Restart, Settled, Totals, Trial
+from seatrial.judge.detection import resolve
 from seatrial.judge.judge import judge
 from seatrial.judge.restart import next_restart, retire
 from seatrial.judge.types import Counts, Evidence, Objective
 from seatrial.metrics.types import Checkpoint, Request, Sli
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from seatrial.judge.types import Judgement
     from seatrial.metrics.types import Measurements, Reading
 
@@ -46,7 +49,13 @@ def request_for(namespace: str, rollout: str, candidate: str, stable: str, trial
 
 
 def weigh(
-    trial: Trial, candidate: str, stable: str, measured: Measurements, *, fresh_s: float
+    trial: Trial,
+    candidate: str,
+    stable: str,
+    measured: Measurements,
+    *,
+    fresh_s: float,
+    allowances: Mapping[str, float] | None = None,
 ) -> tuple[ObjectiveEvidence, ...]:
     """Count on from the trial's evidence and have it judged.
 
@@ -60,6 +69,8 @@ def weigh(
         What the metrics source answered.
     fresh_s
         Seconds after which the newest sample no longer speaks for now.
+    allowances
+        Bad events that a release may cause beyond its due, by objective; objectives left out have no such guard.
 
     Returns
     -------
@@ -71,7 +82,10 @@ def weigh(
     judgements = judge(
         [objective_of(planned) for planned in trial.plan.objectives],
         [
-            _evidence(entry, measured, measured.readings.get((candidate, planned.key)), fresh_s)
+            replace(
+                _evidence(entry, measured, measured.readings.get((candidate, planned.key)), fresh_s),
+                allowance=(allowances or {}).get(planned.key),
+            )
             for entry, planned in zip(entries, trial.plan.objectives, strict=True)
         ],
         min_requests=step.min_requests,
@@ -109,10 +123,10 @@ def _count_on(
     trial: Trial, planned: PlannedObjective, candidate: str, stable: str, measured: Measurements
 ) -> ObjectiveEvidence:
     """Take the new counts of one objective."""
-    entry = next(
-        (e for e in trial.evidence if (e.slo, e.objective) == (planned.slo, planned.objective.name)),
-        _nothing_yet(planned, measured.at_s if trial.weighted_at is None else trial.weighted_at),
-    )
+    named = (planned.slo, planned.objective.name)
+    entry = next((e for e in trial.evidence if (e.slo, e.objective) == named), None)
+    if entry is None:
+        entry = _nothing_yet(planned, measured.at_s if trial.weighted_at is None else trial.weighted_at)
     mine = measured.readings.get((candidate, planned.key))
     theirs = measured.readings.get((stable, planned.key))
     if mine and _follows(mine, entry.total, entry.bad):
@@ -140,6 +154,7 @@ def _nothing_yet(planned: PlannedObjective, at_s: float) -> ObjectiveEvidence:
         verdict="",
         sentence="",
         step_total=0,
+        needed=resolve(objective_of(planned), 0).needed,
         stable=Totals(),
         candidate_settled=Settled(at_s, 0, 0),
         stable_settled=Settled(at_s, 0, 0),

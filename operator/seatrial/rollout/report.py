@@ -43,6 +43,7 @@ def report(status: ModelDeploymentStatus, world: World, wanted: Target) -> Model
         weight=wanted.weights.get(status.candidate.hash, 0) if status.candidate else 0,
         verdict=worst.verdict if worst else "",
         summary=progressing[2],
+        budget=world.budget,
         override=world.override,
         conditions=tuple(_condition(status, world, kind, *what) for kind, what in found.items()),
     )

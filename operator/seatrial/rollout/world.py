@@ -138,6 +138,8 @@ class World:
         How many pods of each version Prometheus scrapes successfully right now.
     metrics_down
         Why the metrics source can't be read, in one sentence; None when it answers or wasn't asked.
+    budget
+        What is left of the error budget, as the column shows it.
     frozen
         Why no new trial may start: an error budget is spent.
     act_problem
@@ -152,6 +154,7 @@ class World:
     evidence: tuple[ObjectiveEvidence, ...] = ()
     targets_up: Mapping[str, int] = field(default_factory=dict)
     metrics_down: str | None = None
+    budget: str = ""
     frozen: str | None = None
     act_problem: str | None = None
 
