@@ -3,79 +3,69 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from seatrial.api import model_slo
-from seatrial.api.model_deployment import Step, Undecided
-from seatrial.api.status import (
-    Draining,
-    ModelDeploymentStatus,
-    ObjectiveEvidence,
-    Phase,
-    Plan,
-    PlannedObjective,
-    Settled,
-    Totals,
-    Trial,
-    VersionRef,
-)
+from seatrial.api.status import Draining, ModelDeploymentStatus, Phase
+from seatrial.api.trial import Trial, VersionRef
 from seatrial.judge.types import Verdict
+from seatrial.metrics.types import Checkpoint, Measurements, Reading
+from seatrial.rollout.evidence import weigh
 from seatrial.rollout.machine import decide
 from seatrial.rollout.target import target
+from seatrial.rollout.wish import wish_of
 from seatrial.rollout.world import RouteView, Wish, Workload, World
 from tests.unit.rollout.consistency import check, check_target
 
 if TYPE_CHECKING:
+    from seatrial.api.trial import ObjectiveEvidence, Plan, PlannedObjective
     from seatrial.rollout.decision import Decision
 
 NOW = 1_795_000_000.0
 LOOK_S = 5.0
 PODS = 2
 A, B, C = (VersionRef(letter * 10, label) for letter, label in (("a", "1"), ("b", "2"), ("c", "3")))
-STEPS = (Step(weight=10, for_=60.0), Step(weight=50, for_=120.0, min_requests=500))
 OUTAGE = "Prometheus can't be reached"
 EVERYTHING = 100
 
 
-def objective(name: str = "availability", burn_rate: str = "2") -> PlannedObjective:
-    return PlannedObjective(
-        slo="scorer",
-        objective=model_slo.Objective(
-            name=name, target=Decimal(99), sli=model_slo.Sli(template="http-availability", server="mlserver")
-        ),
-        rollback=model_slo.Rollback(burn_rate=Decimal(burn_rate)),
-    )
+SPEC: dict[str, Any] = {
+    "model": {"name": "scorer", "version": "1"},
+    "replicas": PODS,
+    "template": {"spec": {"containers": [{"name": "model", "image": "example/scorer:1"}]}},
+    "port": 8080,
+    "traffic": {"gateway": {"parentRefs": [{"name": "public"}], "hostnames": ["scorer.example.com"]}},
+    "slos": [{"name": "scorer"}],
+    "strategy": {"steps": [{"weight": 10, "for": "1m"}, {"weight": 50, "for": "2m", "minRequests": 500}]},
+}
+SLI = {"template": "http-availability", "server": "mlserver"}
+SLO: dict[str, Any] = {"objectives": [{"name": "availability", "target": "99", "sli": SLI}]}
 
 
-PLAN = Plan(
-    steps=STEPS,
-    warm_up=10.0,
-    ready_deadline=600.0,
-    drain=30.0,
-    strict=False,
-    undecided=Undecided(),
-    objectives=(objective(),),
-)
+def plan_of(spec: dict[str, Any], **slos: dict[str, Any]) -> Plan:
+    """Make the plan that a manifest asks for."""
+    found = wish_of(spec, slos, lambda _: None)
+    assert isinstance(found, Wish), found
+    return found.plan
+
+
+PLAN = plan_of(SPEC, scorer=SLO)
+STEPS = PLAN.steps
+
+
+def objective(name: str = "availability") -> PlannedObjective:
+    planned = PLAN.objectives[0]
+    return replace(planned, objective=planned.objective.model_copy(update={"name": name}))
 
 
 def evidence(verdict: Verdict = Verdict.Healthy, total: int = 1000, bad: int = 0, **changes: Any) -> ObjectiveEvidence:
-    known = ObjectiveEvidence(
-        slo="scorer",
-        objective="availability",
-        total=total,
-        bad=bad,
-        burn_rate=0.0,
-        e_value=0.5,
-        threshold=100.0,
-        verdict=verdict.value,
-        sentence=f"{bad} of {total} requests were bad.",
-        step_total=0,
-        stable=Totals(9 * total, 0),
-        candidate_settled=Settled(NOW - 20, total, bad),
-        stable_settled=Settled(NOW - 20, 9 * total, 0),
-    )
-    return replace(known, **changes)
+    trial = Trial(B, NOW - 1000, PLAN, NOW - 900)
+    readings = {
+        (B.hash, PLAN.objectives[0].key): Reading(total, bad, NOW - 1, Checkpoint(NOW - 20, total, bad)),
+        (A.hash, PLAN.objectives[0].key): Reading(9 * total, 0, NOW - 1, Checkpoint(NOW - 20, 9 * total, 0)),
+    }
+    known = weigh(trial, B.hash, A.hash, Measurements(NOW, None, readings, {}), fresh_s=10.0)[0]
+    said = {"verdict": verdict.value, "sentence": f"{bad} of {total} requests were bad."}
+    return replace(known, **(said | changes))
 
 
 def wish(version: VersionRef = B, *, paused: bool = False, replicas: int = PODS, plan: Plan = PLAN) -> Wish:

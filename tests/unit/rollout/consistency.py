@@ -36,10 +36,10 @@ def check(status: ModelDeploymentStatus, world: World) -> None:
 def check_target(decision: Decision, world: World) -> None:
     """Raise Impossible for a target that would harm requests, whatever the status behind it."""
     weights, replicas = decision.target.weights, decision.target.replicas
+    lost = set(world.workloads) - set(replicas)
     wrong = [f"weight {w} of {v} is no share" for v, w in weights.items() if not 0 <= w <= 100]
-    wrong += [f"{v} gets {w} % and no pods" for v, w in weights.items() if w and not replicas.get(v)]
-    routed = world.route.weights if world.route else {}
-    wrong += [f"{v} is in the route and loses its pods" for v in routed if v in world.workloads and v not in replicas]
+    wrong += [f"{v} gets {w} % and loses its pods" for v, w in weights.items() if w and v in lost]
+    wrong += [f"{v} is in the route and loses its pods" for v in lost if world.route and v in world.route.weights]
     wrong += [f"{v} is to have {n} pods" for v, n in replicas.items() if n < 1]
     if wrong:
         raise Impossible("; ".join(wrong))
@@ -58,6 +58,8 @@ def _status(status: ModelDeploymentStatus, now_s: float) -> Iterator[str]:
     gone = [entry.hash for entry in status.draining]
     if len(set(gone)) < len(gone) or {ref.hash for ref in (status.stable, candidate) if ref} & set(gone):
         yield "a version drains twice, or drains and serves"
+    if phase in WITHOUT_STABLE and status.quarantined:
+        yield "a version was rolled back with nothing to roll back to"
     if candidate and candidate.hash in status.quarantined:
         yield "a quarantined version is on trial"
     times = [entry.since for entry in status.draining]

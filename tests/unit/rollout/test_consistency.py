@@ -35,7 +35,7 @@ def test_builders_make_possible_worlds(status: ModelDeploymentStatus) -> None:
         (TRIAL, {"targets_up": {b.B.hash: -1}}, "targets"),
         (TRIAL, {"route": RouteView({b.A.hash: 90}, accepted=True, resolved=True)}, "no division"),
         (TRIAL, {"evidence": (b.evidence(), b.evidence())}, "other objectives"),
-        (TRIAL, {"evidence": (b.evidence(total=3, bad=4),)}, "4 bad of 3"),
+        (TRIAL, {"evidence": (replace(b.evidence(total=3), bad=4),)}, "4 bad of 3"),
         (TRIAL, {"metrics_down": b.OUTAGE}, "although metrics are down"),
         (STARTING, {"evidence": (b.evidence(),)}, "evidence in phase Starting"),
         (replace(TRIAL, trial=None), {}, "without a trial"),

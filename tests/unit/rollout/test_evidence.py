@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seatrial.api.status import DEPLOYMENT_STATUS, ModelDeploymentStatus, Phase, Restart, Totals, Trial, dump
+from seatrial.api.status import DEPLOYMENT_STATUS, ModelDeploymentStatus, Phase, dump
+from seatrial.api.trial import Restart, Totals, Trial
 from seatrial.judge.restart import MAX_RESTARTS, RESTART_REQUESTS
 from seatrial.judge.types import Verdict
 from seatrial.metrics.types import Checkpoint, Measurements, Reading
@@ -17,7 +18,7 @@ from seatrial.rollout.evidence import open_step, request_for, weigh
 from tests.unit.rollout import builders as b
 
 if TYPE_CHECKING:
-    from seatrial.api.status import ObjectiveEvidence
+    from seatrial.api.trial import ObjectiveEvidence
 
 KEY = "scorer/availability"
 FRESH_S = 6.0
@@ -151,6 +152,7 @@ increments = st.lists(
 )
 
 
+@settings(max_examples=40, deadline=None)
 @given(increments, st.sets(st.integers(0, 11)))
 def test_restarted_operator_knows_the_same(steps: list[tuple[int, int]], restarts: set[int]) -> None:
     """Status is all that is remembered: writing and reading it between two looks changes no evidence."""
@@ -167,6 +169,7 @@ def test_restarted_operator_knows_the_same(steps: list[tuple[int, int]], restart
     assert fresh == kept
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.integers(0, 5000), st.data())
 def test_monotone_in_bad_requests(total: int, data: st.DataObject) -> None:
     """More bad requests never give a milder verdict, nor less evidence."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from seatrial.api.status import VersionRef
+from seatrial.api.trial import VersionRef
 from seatrial.judge.types import Verdict
 from seatrial.rollout.guards import MAX_DRAINING
 from seatrial.rollout.world import Refusal, RouteView

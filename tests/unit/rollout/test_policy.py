@@ -12,7 +12,8 @@ from seatrial.judge.types import Verdict
 from tests.unit.rollout import builders as b
 
 if TYPE_CHECKING:
-    from seatrial.api.status import ModelDeploymentStatus, PlannedObjective
+    from seatrial.api.status import ModelDeploymentStatus
+    from seatrial.api.trial import PlannedObjective
     from seatrial.rollout.decision import Decision
 
 DEADLINE_S = 600.0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from seatrial.api.status import Condition
+from seatrial.api.conditions import Condition
 from seatrial.judge.types import Verdict
 from seatrial.rollout.world import Refusal, RouteView
 from tests.unit.rollout import builders as b

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seatrial.rollout.versions import version_hash
@@ -36,7 +36,7 @@ scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False,
 written = st.recursive(
     scalars,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=20,
+    max_leaves=8,
 )
 
 
@@ -55,6 +55,7 @@ def shuffled(value: Any) -> Any:
     return [shuffled(inner) for inner in value] if isinstance(value, list) else value
 
 
+@settings(max_examples=50, deadline=None)
 @given(written)
 def test_order_of_keys_and_a_way_through_the_api_server_change_nothing(template: Any) -> None:
     spec = {"model": {"name": "m", "version": "1"}, "template": {"spec": template}, "port": 1}

@@ -1,0 +1,144 @@
+"""Hypothesis strategies: any status with any world that could be seen beside it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import strategies as st
+
+from seatrial.api.model_deployment import Override, Undecided
+from seatrial.api.status import Draining, ModelDeploymentStatus, Phase
+from seatrial.api.trial import Trial, VersionRef
+from seatrial.judge.types import Verdict
+from seatrial.rollout.world import Refusal, RouteView, Workload, World
+from tests.unit.rollout import builders as b
+
+if TYPE_CHECKING:
+    from seatrial.api.trial import ObjectiveEvidence
+    from seatrial.rollout.world import Wish
+
+    State = tuple[ModelDeploymentStatus, World]
+
+D = VersionRef("d" * 10, "4")
+VERSIONS = (b.A, b.B, b.C, D)
+OBJECTIVES = ("availability", "latency")
+PLAN = replace(b.PLAN, objectives=tuple(b.objective(name) for name in OBJECTIVES))
+EVIDENCE = {
+    (name, verdict): b.evidence(verdict, bad=300 if verdict is Verdict.Burning else 0, objective=name)
+    for name in OBJECTIVES
+    for verdict in Verdict
+}
+REFUSAL = Refusal("SLOMissing", "ModelSLO scorer doesn't exist: apply it")
+WEIGHTED = {Phase.TRIAL, Phase.PROMOTING}
+UNDERWAY = {Phase.STARTING, *WEIGHTED}
+
+ages_s = st.sampled_from([0.0, 0.001, 5.0, 29.999, 30.0, 60.0, 120.0, 599.999, 600.0, 5000.0])
+maybe_ago = st.none() | ages_s.map(lambda age_s: b.NOW - age_s)
+policies = st.sampled_from(["hold", "rollback", "promote"])
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> Any:
+    chosen = {name: draw(policies) for name in ("inconclusive", "no_data", "unavailable", "environment")}
+    return replace(PLAN, undecided=Undecided(deadline=draw(st.sampled_from([60.0, 3600.0])), **chosen))
+
+
+@st.composite
+def statuses(draw: st.DrawFn, phases: Any = tuple(Phase), plan: Any = None) -> ModelDeploymentStatus:
+    phase = draw(st.sampled_from(sorted(phases)))
+    stable = None if phase in {Phase.PENDING, Phase.DEPLOYING} else b.A
+    candidate = b.B if phase in {Phase.DEPLOYING, *UNDERWAY} else None
+    trial = None
+    if candidate:
+        chosen = plan or draw(plans())
+        index = len(chosen.steps) - 1 if phase is Phase.PROMOTING else draw(st.integers(0, len(chosen.steps) - 1))
+        trial = Trial(
+            version=candidate,
+            started_at=b.NOW - 9000,
+            plan=chosen,
+            weighted_at=b.NOW - 8000 if phase in WEIGHTED else None,
+            step_index=index if phase in WEIGHTED else 0,
+            step_since=draw(maybe_ago) if phase in WEIGHTED else None,
+            unready_since=draw(maybe_ago),
+        )
+    others = [version for version in VERSIONS if version not in {stable, candidate}]
+    gone = draw(st.lists(st.sampled_from(others), max_size=2, unique=True))
+    spoilt = draw(st.lists(st.sampled_from(others), max_size=2, unique=True)) if stable else []
+    return ModelDeploymentStatus(
+        phase=phase,
+        stable=stable,
+        candidate=candidate,
+        trial=trial,
+        draining=tuple(Draining(one.hash, one.label, b.NOW - draw(ages_s)) for one in gone),
+        quarantined=tuple(one.hash for one in spoilt),
+    )
+
+
+@st.composite
+def workloads(draw: st.DrawFn, version: str) -> Workload:
+    desired = draw(st.integers(1, 3))
+    ready = draw(st.integers(0, desired) | st.just(desired))
+    available = draw(st.integers(0, ready) | st.just(ready))
+    return Workload(
+        version,
+        desired,
+        ready,
+        available,
+        terminating=draw(st.sampled_from([False, False, False, True])),
+        crash_looping=draw(st.sampled_from([None, None, None, "container model, 5 restarts"])),
+    )
+
+
+@st.composite
+def routes(draw: st.DrawFn) -> RouteView | None:
+    named = draw(st.lists(st.sampled_from(VERSIONS), min_size=1, max_size=4, unique=True))
+    cuts = sorted(draw(st.lists(st.sampled_from([0, 10, 50, 100]), min_size=len(named) - 1, max_size=len(named) - 1)))
+    shares = [high - low for low, high in zip([0, *cuts], [*cuts, 100], strict=True)]
+    weights = {version.hash: share for version, share in zip(named, shares, strict=True)}
+    taken = st.sampled_from([True, True, False])
+    return draw(st.none() | st.just(RouteView(weights, accepted=draw(taken), resolved=draw(taken))))
+
+
+@st.composite
+def wishes(draw: st.DrawFn, *, plain: bool = False) -> Wish | Refusal:
+    wish = b.wish(draw(st.sampled_from((b.A, b.B, b.C))), paused=draw(st.booleans()), plan=PLAN)
+    if not plain:
+        word = Override(reason="we know", until=b.NOW + draw(st.sampled_from([-10.0, 0.0, 500.0])))
+        wish = replace(wish, observe=draw(st.booleans()), override=draw(st.sampled_from([None, None, word])))
+    return REFUSAL if draw(st.integers(0, 3)) == 0 else wish
+
+
+@st.composite
+def judgements(draw: st.DrawFn, *, down: bool) -> tuple[ObjectiveEvidence, ...]:
+    possible = [Verdict.Unavailable, Verdict.Burning] if down else [*Verdict, Verdict.Healthy, Verdict.Healthy]
+    return tuple(EVIDENCE[name, draw(st.sampled_from(possible))] for name in OBJECTIVES)
+
+
+@st.composite
+def worlds(draw: st.DrawFn, status: ModelDeploymentStatus, *, plain: bool = False) -> World:
+    down = draw(st.sampled_from([False, False, True]))
+    there = draw(st.sets(st.sampled_from(VERSIONS)) | st.just(set(VERSIONS)))
+    pods = {version.hash: draw(workloads(version.hash)) for version in sorted(there, key=lambda ref: ref.hash)}
+    route = draw(routes())
+    if draw(st.booleans()):  # often the route is just as it should be
+        route = b.at_ease(status).route
+    return World(
+        now_s=b.NOW,
+        generation=4,
+        wish=draw(wishes(plain=plain)),
+        workloads=pods,
+        route=route,
+        evidence=draw(judgements(down=down)) if status.phase in WEIGHTED else (),
+        targets_up={version: draw(st.integers(0, 3)) for version in pods},
+        metrics_down=b.OUTAGE if down else None,
+        frozen=draw(st.sampled_from([None, None, "the budget is spent"])),
+        act_problem=draw(st.sampled_from([None, None, "the API server said no"])),
+    )
+
+
+@st.composite
+def states(draw: st.DrawFn, phases: Any = tuple(Phase), *, plain: bool = False) -> State:
+    """Draw a status and a world; plain: no mode, override or deadline softens what a verdict leads to."""
+    status = draw(statuses(phases, plan=PLAN if plain else None))
+    return status, draw(worlds(status, plain=plain))
