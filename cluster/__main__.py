@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
 
 import click
 
-from cluster import image_build, kubectl, levels, lifecycle
+from cluster import diagnose as diagnosis
+from cluster import health, image_build, kubectl, levels, lifecycle
 from cluster.errors import ClusterError
 from cluster.layout import layout_from
 from cluster.progress import console, say
@@ -67,6 +69,29 @@ def image(tag: str, context: Path, dockerfile: Path | None) -> None:
         record = lifecycle.require_running(layout)
         changed = image_build.build_image(layout, record, tag, dockerfile or context / "Dockerfile", context)
     say(f"{tag}: {'built and imported' if changed else 'the cluster has it'}")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def status(as_json: bool) -> None:
+    """Say what runs; exit with 1 when nothing does, or not well."""
+    layout = layout_from(os.environ)
+    known = health.inspect(layout)
+    if as_json:
+        click.echo(json.dumps(known.to_dict(), indent=1))
+    else:
+        for line in known.sentences():
+            click.echo(line)
+    sys.exit(0 if known.healthy else 1)
+
+
+@main.command()
+def diagnose() -> None:
+    """Print what one needs to understand a failure: pods, logs, Events, routes, Prometheus' targets."""
+    layout = layout_from(os.environ)
+    record = lifecycle.require_running(layout)
+    for title, text in diagnosis.report(layout, record):
+        click.echo(f"=== {title}\n{text.rstrip()}\n")
 
 
 if __name__ == "__main__":

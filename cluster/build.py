@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cluster.errors import ClusterError
 from cluster.layout import SOURCES
-from cluster.programs import GO_MODULES, GoModule, build_command, module_key
+from cluster.programs import GO_MODULES, KUBERNETES, GoModule, build_command, module_key
 from cluster.progress import console, say
 from cluster.shell import run, tail
 
@@ -30,7 +30,10 @@ _ROOM_BYTES = 6 << 30  # modules, Go's build cache and the programs, from cold
 
 def missing_modules(layout: Layout, level: str) -> list[GoModule]:
     """Return what must still be built for `level`, in the order to build it."""
-    return [module for module in GO_MODULES[level] if not _is_built(layout, module)]
+    needed = GO_MODULES[level]
+    if level == "kind" and shutil.which("kubectl") is None:
+        needed += (KUBERNETES,)
+    return [module for module in needed if not _is_built(layout, module)]
 
 
 def ensure_built(layout: Layout, level: str) -> None:
@@ -52,7 +55,8 @@ def ensure_built(layout: Layout, level: str) -> None:
             "Make room, or point SEATRIAL_CACHE (and GOCACHE, GOMODCACHE) at a bigger disk.",
         )
     env = _go_environment(layout)
-    say(f"{len(missing)} of {len(GO_MODULES[level])} Go modules to build; about ten minutes from cold on two cores")
+    names = ", ".join(module.name for module in missing)
+    say(f"building {names}; all of them take about ten minutes from cold on two cores")
     with Progress(
         TextColumn("  {task.description}"), BarColumn(), TextColumn("{task.fields[now]}"), TimeElapsedColumn(),
         console=console,

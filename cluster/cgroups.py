@@ -48,16 +48,15 @@ def create(name: str, root: Path = ROOT) -> None:
         ) from error
 
 
-def remove(name: str, root: Path = ROOT) -> None:
-    """Remove the group and all below it, depth first; what still holds a process stays."""
-    for hierarchy in (root, *_hierarchies(root)):
-        top = hierarchy / name
-        if top.is_dir():
-            for group in sorted((path for path in top.rglob("*") if path.is_dir()), reverse=True):
-                with suppress(OSError):
-                    group.rmdir()
-            with suppress(OSError):
-                top.rmdir()
+def remove(name: str, root: Path = ROOT) -> bool:
+    """Remove the group and all below it, depth first; return whether nothing is left of it."""
+    tops = [hierarchy / name for hierarchy in (root, *_hierarchies(root))]
+    for top in tops:
+        groups = [top, *(path for path in top.rglob("*") if path.is_dir())]
+        for group in sorted(groups, reverse=True):
+            with suppress(OSError):  # not there, or a process in it is not gone yet
+                group.rmdir()
+    return not any(top.exists() for top in tops)
 
 
 def _delegate(group: Path) -> None:
@@ -67,4 +66,6 @@ def _delegate(group: Path) -> None:
 
 
 def _hierarchies(root: Path) -> Iterator[Path]:
-    return (path for path in root.iterdir() if path.is_dir() and not path.is_symlink() and (path / "tasks").exists())
+    return (
+        path for path in root.iterdir() if path.is_dir() and not path.is_symlink() and (path / "cgroup.procs").exists()
+    )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cluster.errors import ClusterError
 from cluster.imports import import_archive
-from cluster.key import key_of_files
+from cluster.key import files_below, key_of_files
 from cluster.own_images import BASE_TAG, base_archive
 from cluster.progress import step
 from cluster.shell import run, tail
@@ -96,7 +96,7 @@ def _context_key(dockerfile: Path, context: Path) -> str:
     if listed.returncode == 0:
         files = [context / name for name in listed.stdout.split("\0") if name]
     else:
-        files = [path for path in context.rglob("*") if "__pycache__" not in path.parts]
+        files = list(files_below(context))
     return key_of_files(context, files, dockerfile.read_text())
 
 

@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 KEY_LENGTH = 16
@@ -33,6 +33,6 @@ def key_of_files(root: Path, files: Iterable[Path], *extra: str) -> str:
     return digest.hexdigest()[:KEY_LENGTH]
 
 
-def key_of_folder(root: Path, *extra: str) -> str:
-    """Return the key of everything below `root` but compiled Python."""
-    return key_of_files(root, (path for path in root.rglob("*") if "__pycache__" not in path.parts), *extra)
+def files_below(root: Path) -> Iterator[Path]:
+    """Return everything below `root` but compiled Python."""
+    return (path for path in root.rglob("*") if "__pycache__" not in path.parts)

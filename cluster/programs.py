@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cluster.key import key_of_folder
+from cluster.key import files_below, key_of_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +61,7 @@ KWOK = GoModule("kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"})
 KIND = GoModule("kind", {"kind": "sigs.k8s.io/kind"})
 
 GO_MODULES = {
-    "kind": (KIND, KUBERNETES, CONTOUR, PROMETHEUS),
+    "kind": (KIND, CONTOUR, PROMETHEUS),
     "node": (PAUSE, ETCD, KUBERNETES, CONTAINERD, COREDNS, CONTOUR, PROMETHEUS),
     "control-plane": (ETCD, KUBERNETES, CONTOUR, PROMETHEUS, KWOK),
 }
@@ -102,4 +102,4 @@ def build_command(module: GoModule, go_mod: str, package: str, target: Path) -> 
 
 def module_key(module: GoModule, folder: Path) -> str:
     """Return the key of what `module` is built from: its sources, its pinned dependencies, and how it is built."""
-    return key_of_folder(folder, module.tags, *module.binaries, *module.links)
+    return key_of_files(folder, files_below(folder), module.tags, *module.binaries, *module.links)

@@ -79,8 +79,11 @@ def record_from_json(text: str) -> Record:
     """
     try:
         data = json.loads(text)
-        process = Process(**data.pop("process")) if data["process"] else data.pop("process")
-        return Record(process=process, **data)
+        process = Process(**data["process"]) if data["process"] else None
+        return Record(
+            data["level"], data["key"], process, data["gateway"], data["prometheus"], data["checkout"],
+            data.get("details", {}),
+        )  # fmt: skip
     except (TypeError, KeyError) as error:
         raise ValueError(f"no record of a cluster: {error}") from error
 
