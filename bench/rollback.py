@@ -11,6 +11,7 @@ import copy
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ from demo.kubectl import Follow, JsonObject, KubectlError, kubectl
 from demo.load import Load, held_out_digits
 from demo.stage import backends
 from demo.story import answering
-from demo.timeline import RollbackFigures, rollback_figures, weight_left_s
+from demo.timeline import BAD, RollbackFigures, rollback_figures, weight_left_s
 
 NAMESPACE = "bench-rollback"
 HOST = "digits.bench-rollback.example"
@@ -133,7 +134,7 @@ async def roll_back_once(rig: Rig, base: JsonObject, error_ratio: float, version
         await rig.deployment.until(lambda seen: "candidate" not in seen["status"], 120)
         return None
     weight_0_s = weight_left_s(rig.route.states, backends(rig.deployment.latest)[version])
-    figures = weight_0_s and rollback_figures(rig.load.window(started_s), version, weight_0_s)
+    figures = weight_0_s and rollback_figures(rig.load.window(started_s), version, weight_0_s, BAD[OBJECTIVE.name])
     if not weight_0_s or not figures:
         return None
     samples = await rig.prometheus.requests(NAMESPACE, entry["hash"], time.time(), time.time() - started_s)
@@ -209,8 +210,8 @@ async def measure(url: str, prometheus_url: str, plan: Plan, ratios: Sequence[fl
     print(f"\nOn {machine()}; {plan.rate:g} requests per second, {plan.weight} % to the candidate, limit 1 % errors.\n")
     print(markdown(HEADINGS, rows))
     print(f"\nRequests lost: {len(lost)} of {len(everything.answers)}. Generator at most {late_ms:.0f} ms late.")
-    for problem in sorted({answer.problem for answer in lost})[:5]:
-        print(f"- {problem}")
+    for problem, count in Counter(answer.problem for answer in lost).most_common(5):
+        print(f"- {count}: {problem}")
     if good:
         share = f"{outcomes.count('RolledBack')} of {good} rolled back"
         print(f"\nGood versions (0.5 % errors, {plan.good_s:.0f} s each): {share}.")

@@ -15,6 +15,7 @@ from demo.load import VersionCounts, Window
 from demo.timeline import weights
 
 RECENT_S = 5.0
+ENDS = ("Stable", "RolledBack")  # the story says these itself, with the reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,8 @@ class Stage:
         if now == self._last_turn or not now.phase:
             return
         self._last_turn = now
+        if now.phase in ENDS:
+            return
         summary = (deployment or {}).get("status", {}).get("summary", "")
         parts = [now.phase, f"step {now.step}" if now.step else "", f"weight {now.weight} %", now.verdict]
         self.say(f"{', '.join(filter(None, parts))}: {summary}", "dim")

@@ -8,6 +8,7 @@ import contextlib
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from demo.chapters import FIRST, REST, TITLES, Chapter, WrongTurnError, check, n
 from demo.kubectl import Follow, JsonObject, KubectlError, kubectl
 from demo.load import MODEL_PATH, OK, Load, Sample, held_out_digits
 from demo.stage import RECENT_S, Stage, backends, version_table
-from demo.timeline import RollbackFigures, rollback_figures, weight_left_s
+from demo.timeline import BAD, RollbackFigures, rollback_figures, weight_left_s
 
 MANIFESTS = Path(__file__).with_name("manifests")
 NAMESPACE = "demo"
@@ -141,7 +142,7 @@ async def play(cast: Cast, chapter: Chapter) -> RollbackFigures | None:
     weight_0_s = weight_left_s(cast.route.states, backends(cast.deployment.latest)[chapter.version])
     if weight_0_s is None:
         raise WrongTurnError(f"version {chapter.version} is rolled back, but its weight was never taken from the route")
-    figures = rollback_figures(cast.load.window(started_s), chapter.version, weight_0_s)
+    figures = rollback_figures(cast.load.window(started_s), chapter.version, weight_0_s, BAD[chapter.objective])
     if figures is None:
         raise WrongTurnError(f"version {chapter.version} was rolled back, but no client got a bad answer from it")
     return figures
@@ -206,8 +207,8 @@ async def tell(url: str, rate: float, console: Console) -> None:
         f"the generator was at most {load.worst_lag_s * 1000:.0f} ms late",
         highlight=False,
     )
-    for lost in everything.lost[:5]:
-        console.print(f"lost: {lost.problem}", style="red", markup=False)
+    for problem, count in Counter(lost.problem for lost in everything.lost).most_common(5):
+        console.print(f"lost {count}: {problem}", style="red", markup=False)
     for kind in ("modeldeployments", "modelslos"):
         console.print(f"\n$ kubectl get {kind} --namespace {NAMESPACE}", style="bold", highlight=False)
         console.out(await kubectl("get", kind, "--namespace", NAMESPACE), end="", highlight=False)

@@ -1,10 +1,14 @@
 """What a rollout did to the clients, from the route's states and the answers they got."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from demo.kubectl import JsonObject, State
-from demo.load import Window
+from demo.load import Answer, Window
+
+BAD: dict[str, Callable[[Answer], bool]] = {"availability": attrgetter("failed"), "latency": attrgetter("slow")}
+"""Which answers count against an objective of manifests/slo.yaml."""
 
 
 def weights(route: JsonObject | None) -> dict[str, int]:
@@ -42,7 +46,7 @@ class RollbackFigures:
     answers
         Answers that the version gave, good and bad.
     bad_answers
-        Bad ones among them, all of them seen by clients.
+        Bad ones among them, all of them seen by clients; what bad means is up to the objective.
     """
 
     seconds_to_weight_0: float
@@ -52,16 +56,31 @@ class RollbackFigures:
     bad_answers: int
 
 
-def rollback_figures(window: Window, version: str, weight_0_s: float) -> RollbackFigures | None:
-    """Measure a rollback; None when no client got a bad answer from the version."""
-    counts = window.versions().get(version)
-    if counts is None or counts.first_bad is None or counts.last_bad is None:
+def rollback_figures(
+    window: Window, version: str, weight_0_s: float, bad: Callable[[Answer], bool]
+) -> RollbackFigures | None:
+    """Measure a rollback; None when no client got a bad answer from the version.
+
+    Parameters
+    ----------
+    window
+        What the clients got from all versions during the trial.
+    version
+        The version that was rolled back.
+    weight_0_s
+        When its weight became 0, seconds since the epoch.
+    bad
+        Whether an answer counts against the objective that decided.
+    """
+    answers = [answer for answer in window.answers if answer.version == version]
+    bad_s = [answer.answered_s for answer in answers if bad(answer)]
+    if not bad_s:
         return None
-    first_bad_s = counts.first_bad.answered_s
+    first_bad_s = min(bad_s)
     return RollbackFigures(
         seconds_to_weight_0=weight_0_s - first_bad_s,
-        seconds_to_last_bad=counts.last_bad.answered_s - first_bad_s,
+        seconds_to_last_bad=max(bad_s) - first_bad_s,
         requests_to_weight_0=sum(first_bad_s <= answer.scheduled_s < weight_0_s for answer in window.answers),
-        answers=counts.total,
-        bad_answers=counts.bad,
+        answers=len(answers),
+        bad_answers=len(bad_s),
     )

@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-import pytest
 from aiohttp import web
 
 from demo.load import Load, held_out_digits, summary
@@ -34,7 +33,7 @@ def answer(version: str, status: int = 200, digit: int = 0) -> web.Response:
 
 def test_the_samples_are_scans_with_their_digits() -> None:
     samples = held_out_digits()
-    assert len(samples) == 50
+    assert len(samples) == 540
     assert {sample.digit for sample in samples} == set(range(10))
     assert all(b'"shape": [1, 64]' in sample.body for sample in samples)
 
@@ -57,8 +56,6 @@ async def test_requests_leave_at_the_rate_while_the_server_stalls() -> None:
     assert arrived >= 40  # about 60: none waited for an answer
     assert outstanding >= 40
     assert counts.slow >= 20  # those that were due in the first 0.35 s of the stall
-    assert counts.first_bad is not None
-    assert counts.first_bad.latency_s > 0.25
 
 
 async def test_answers_are_counted_by_version_and_outcome() -> None:
@@ -79,8 +76,6 @@ async def test_answers_are_counted_by_version_and_outcome() -> None:
     assert sum(counts.total for counts in versions.values()) == 100
     assert (versions["2"].total, versions["2"].failed) == (50, 0)
     assert (versions["3"].total, versions["3"].failed) == (50, 25)
-    assert versions["3"].first_bad is not None
-    assert versions["3"].first_bad.status == 500
     assert versions["2"].accuracy == 0
     assert window.lost == []
 
@@ -119,17 +114,15 @@ async def test_a_refused_connection_is_lost_and_says_why(unused_tcp_port: int) -
     assert "Connect" in lost[0].problem
 
 
-@pytest.mark.parametrize("since", ["start", "middle", "future"])
-async def test_a_window_holds_the_requests_that_were_due_in_it(since: str) -> None:
+async def test_a_window_holds_the_requests_that_were_due_in_it() -> None:
     async def fine(_: web.Request) -> web.Response:
         return answer("1")
 
-    async with served(fine) as url:
-        started_s = time.time()
-        async with Load(url, "digits", 100, held_out_digits(), longest_s=0.4) as load:
-            await asyncio.sleep(0.8)
-            since_s = started_s + {"start": -5, "middle": 0.2, "future": 60}[since]
-            answers = load.window(since_s).answers
-    expected = {"start": 40, "middle": 20, "future": 0}[since]
-    assert abs(len(answers) - expected) <= 2
-    assert all(due.scheduled_s >= since_s for due in answers)
+    async with served(fine) as url, Load(url, "digits", 100, held_out_digits(), longest_s=0.4) as load:
+        await asyncio.sleep(1.0)
+        everything = load.window().answers
+        between_s = everything[20].scheduled_s - 0.005
+        assert len(everything) == 40
+        assert load.window(between_s).answers == everything[20:]
+        assert load.window(until_s=between_s).answers == everything[:20]
+        assert load.window(everything[-1].scheduled_s + 60).answers == ()

@@ -58,7 +58,7 @@ def test_versions_differ_in_nothing_but_their_version_and_environment() -> None:
 
 def test_the_table_shows_weight_and_answers_by_version() -> None:
     answers = [Answer(float(number), 0.01, "1", 200, right=True) for number in range(9)]
-    seen = Window((*answers, Answer(9.0, 0.01, "2", 500, right=False)), outstanding=0, slow_s=0.25)
+    seen = Window((*answers, Answer(9.0, 0.01, "2", 500, right=False)), outstanding=0)
     backends = [{"name": "digits-aaaaaaaaaa", "weight": 90}, {"name": "digits-bbbbbbbbbb", "weight": 10}]
     route = {"spec": {"rules": [{"backendRefs": backends}]}}
     console = Console(file=io.StringIO(), width=150)

@@ -1,12 +1,10 @@
 """Figures of a rollback come from the route as it was seen and from the clients' answers."""
 
-import itertools
-
 import pytest
 
 from demo.kubectl import State
 from demo.load import Answer, Window
-from demo.timeline import rollback_figures, weight_left_s, weights
+from demo.timeline import BAD, rollback_figures, weight_left_s, weights
 
 
 def route(**weight: int) -> dict[str, object]:
@@ -35,30 +33,35 @@ def test_a_backend_that_waits_at_weight_0_has_not_lost_it() -> None:
 
 
 def window(*answers: Answer) -> Window:
-    return Window(answers, outstanding=0, slow_s=0.25)
+    return Window(answers, outstanding=0)
 
 
 def test_a_rollback_counts_from_the_first_bad_answer_that_a_client_got() -> None:
     stable = [Answer(10 + number / 10, 0.01, "2", 200, right=True) for number in range(100)]
     candidate = [
-        Answer(12.0, 0.02, "3", 200, right=True),
-        Answer(13.0, 0.50, "3", 500, right=False),  # answered at 13.5: the first bad one that a client saw is the next
+        Answer(12.0, 0.30, "3", 200, right=True),  # slow, which availability doesn't count
+        Answer(13.0, 0.50, "3", 500, right=False),  # answered at 13.5: a client saw the next one fail before it
         Answer(13.1, 0.10, "3", 500, right=False),
-        Answer(16.0, 0.30, "3", 200, right=True),  # slow
+        Answer(16.0, 0.10, "3", 500, right=False),
         Answer(17.0, 0.02, "3", 200, right=True),
     ]
-    figures = rollback_figures(window(*stable, *candidate), "3", weight_0_s=15.2)
+    seen = window(*stable, *candidate)
+    figures = rollback_figures(seen, "3", 15.2, BAD["availability"])
     assert figures is not None
     assert figures.seconds_to_weight_0 == pytest.approx(2.0)
-    assert figures.seconds_to_last_bad == pytest.approx(3.1)
+    assert figures.seconds_to_last_bad == pytest.approx(2.9)
     assert figures.requests_to_weight_0 == 20
     assert (figures.bad_answers, figures.answers) == (3, 5)
+    slow = rollback_figures(seen, "3", 15.2, BAD["latency"])
+    assert slow is not None
+    assert slow.bad_answers == 1
+    assert slow.seconds_to_weight_0 == pytest.approx(2.9)
 
 
 def test_a_version_that_nobody_saw_fail_has_no_figures() -> None:
     good = [Answer(float(number), 0.01, version, 200, right=True) for number, version in enumerate("2233")]
-    assert rollback_figures(window(*good), "3", weight_0_s=9.0) is None
-    assert rollback_figures(window(*good), "4", weight_0_s=9.0) is None
+    assert rollback_figures(window(*good), "3", 9.0, BAD["availability"]) is None
+    assert rollback_figures(window(*good), "4", 9.0, BAD["availability"]) is None
 
 
 def test_a_lost_request_is_no_version_s_fault() -> None:
@@ -66,4 +69,4 @@ def test_a_lost_request_is_no_version_s_fault() -> None:
     seen = window(*lost, Answer(5.0, 0.01, "2", 200, right=True))
     assert len(seen.lost) == 3
     assert list(seen.versions()) == ["2"]
-    assert not any(itertools.chain(counts.bad for counts in seen.versions().values()))
+    assert not any(counts.failed + counts.slow for counts in seen.versions().values())
