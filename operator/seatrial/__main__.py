@@ -21,6 +21,8 @@ from seatrial.metrics.source import PrometheusSource
 from seatrial.settings import Settings, from_environment
 
 LOG = logging.getLogger("seatrial")
+LOOK_SHARE = 0.8
+"""Counts are shared among rollouts for this part of the time between two looks, so that each look gets new ones."""
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> int:
@@ -48,7 +50,7 @@ async def _lead(settings: Settings, kube: Kube, telemetry: Telemetry, lease: Lea
         telemetry.leading(now=True)
         LOG.info("%s leads", lease.identity)
         prometheus = Prometheus(ConnectionFolder(settings.prometheus_dir, settings.prometheus_url))
-        metrics = PrometheusSource(prometheus, look_s=settings.look_s, clock=time.time)
+        metrics = PrometheusSource(prometheus, look_s=LOOK_SHARE * settings.look_s, clock=time.time)
         try:
             await operate(settings, kube, metrics, telemetry, lost)
         finally:

@@ -20,7 +20,8 @@ from seatrial.api import GROUP, VERSION
 from seatrial.api.fields import rule
 from seatrial.api.model_deployment import ModelDeploymentSpec
 from seatrial.api.model_slo import ModelSLOSpec
-from seatrial.api.status import DEPLOYMENT_STATUS, SLO_STATUS
+from seatrial.api.slo_status import SLO_STATUS
+from seatrial.api.status import DEPLOYMENT_STATUS
 
 if TYPE_CHECKING:
     from pydantic import JsonValue, TypeAdapter

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from seatrial.api.conditions import Condition
 from seatrial.api.model_slo import ModelSLOSpec
-from seatrial.api.status import SLO_STATUS, Condition, ModelSLOStatus, PlannedObjective, dump
+from seatrial.api.slo_status import SLO_STATUS, ModelSLOStatus
+from seatrial.api.status import dump
+from seatrial.api.trial import PlannedObjective
 from seatrial.kube.errors import KubeError
 from seatrial.metrics.types import BudgetAsk
 from seatrial.rollout.budgets import assess, slo_status, windows_s

@@ -53,7 +53,6 @@ async def _configure(settings: kopf.OperatorSettings, **_: Any) -> None:  # noqa
     """Set kopf up: no scanning, no peering, no events of its own, nothing between an event and its handler."""
     settings.scanning.disabled = True
     settings.posting.enabled = False
-    settings.queueing.batch_window = 0.0
     settings.watching.chunk_size = 500
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 330

@@ -6,7 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seatrial.api.status import DEPLOYMENT_STATUS, SLO_STATUS, ModelDeploymentStatus, ObjectiveBudget, Phase
+from seatrial.api.slo_status import SLO_STATUS, ObjectiveBudget
+from seatrial.api.status import DEPLOYMENT_STATUS, ModelDeploymentStatus, Phase
 from seatrial.controller.cache import Key
 from seatrial.kube.workloads import MODEL_LABEL, VERSION_LABEL, observe
 from seatrial.metrics.counting import counting

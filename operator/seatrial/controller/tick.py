@@ -13,7 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from seatrial.api.status import DEPLOYMENT_STATUS, Condition, ModelDeploymentStatus, dump
+from seatrial.api.conditions import Condition
+from seatrial.api.status import DEPLOYMENT_STATUS, ModelDeploymentStatus, dump
 from seatrial.kube.errors import Conflict, Gone, KubeError
 from seatrial.rollout.machine import decide
 

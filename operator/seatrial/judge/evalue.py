@@ -43,6 +43,8 @@ statistics and safe anytime-valid inference", Statistical Science 2023; for the 
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -129,9 +131,11 @@ def log_e_restart(log_e: ArrayLike, first: ArrayLike, order: ArrayLike) -> Float
 
 
 def log_mean_exp(log_values: FloatArray) -> FloatArray:
-    """Log of the mean of exponentials along the last axis, without overflow; shape (m, g) -> (m,)."""
+    """Log of the mean of exponentials along the last axis, without overflow; (m, g) -> (m,). Overwrites its input."""
     highest = log_values.max(axis=-1)
-    log_mean: FloatArray = np.log(np.exp(log_values - highest[..., None]).mean(axis=-1)) + highest
+    np.subtract(log_values, highest[:, None], out=log_values)
+    np.exp(log_values, out=log_values)
+    log_mean: FloatArray = np.log(log_values.mean(axis=-1)) + highest
     return log_mean
 
 
@@ -142,12 +146,19 @@ def _log_mixture(
     steps = (np.arange(GRID_POINTS) + 0.5) / GRID_POINTS  # midpoints, so that no alternative is the limit or 1
     log_hit = log_widths[:, None] * steps
     log_miss = np.log1p(-limits[:, None] * np.exp(log_hit)) - np.log1p(-limits)[:, None]
-    n, k, row = np.broadcast_arrays(
+    n, k, limit_of = np.broadcast_arrays(
         np.atleast_1d(np.asarray(total, dtype=np.float64)), np.atleast_1d(np.asarray(bad, dtype=np.float64)), which
     )
     result = np.empty(n.shape)
-    for start in range(0, len(n), _CHUNK_ROWS):
-        rows = slice(start, start + _CHUNK_ROWS)
-        hits, misses = k[rows, None], (n[rows] - k[rows])[:, None]
-        result[rows] = log_mean_exp(hits * log_hit[row[rows]] + misses * log_miss[row[rows]])
+    scratch = np.empty((2, _CHUNK_ROWS, GRID_POINTS))  # allocating these anew would cost more than computing
+    by_limit = np.argsort(limit_of, kind="stable")
+    bounds = np.searchsorted(limit_of[by_limit], np.arange(len(limits) + 1))
+    for limit, (begin, end) in enumerate(pairwise(bounds.tolist())):
+        for start in range(begin, end, _CHUNK_ROWS):
+            rows = by_limit[start : min(start + _CHUNK_ROWS, end)]
+            hits, misses = scratch[:, : len(rows)]
+            np.multiply(k[rows, None], log_hit[limit], out=hits)
+            np.multiply((n[rows] - k[rows])[:, None], log_miss[limit], out=misses)
+            np.add(hits, misses, out=hits)
+            result[rows] = log_mean_exp(hits)
     return result

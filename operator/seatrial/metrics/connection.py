@@ -89,7 +89,7 @@ class ConnectionFolder:
     folder
         Where the Secret is mounted.
     url
-        Used when the folder holds no ``url``.
+        Used when the folder holds no ``url``, or is not there at all.
     """
 
     def __init__(self, folder: Path, url: str | None = None) -> None:
@@ -113,6 +113,8 @@ class ConnectionFolder:
         return self._connection
 
     def _fingerprint(self) -> Fingerprint:
+        if not self._folder.exists() and self._url is not None:
+            return ()
         # The kubelet swaps the link ..data; the files behind it keep their names, and may keep their times.
         try:
             entries = [self._folder, *sorted(self._folder.iterdir())]

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from seatrial.api.status import ModelSLOStatus, ObjectiveBudget, Tier, VersionCounts
+from seatrial.api.slo_status import ModelSLOStatus, ObjectiveBudget, Tier, VersionCounts
 from seatrial.judge import tiers as rules
 from seatrial.judge.budget import Period, Window, calendar_window, freeze, rolling_window, spend
 from seatrial.judge.guard import allowance
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from seatrial.api.model_slo import ModelSLOSpec
-    from seatrial.api.status import PlannedObjective
+    from seatrial.api.trial import PlannedObjective
     from seatrial.judge.types import Objective
 
     ByWindow = Mapping[float, Mapping[str, tuple[int, int]]]

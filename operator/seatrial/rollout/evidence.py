@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from seatrial.api.status import ObjectiveEvidence, PlannedObjective, Restart, Settled, Totals, Trial
+from seatrial.api.trial import ObjectiveEvidence, PlannedObjective, Restart, Settled, Totals, Trial
 from seatrial.judge.detection import resolve
 from seatrial.judge.judge import judge
 from seatrial.judge.restart import next_restart, retire

@@ -18,7 +18,8 @@ from seatrial.rollout.world import Wish
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from seatrial.api.status import ModelDeploymentStatus, ObjectiveEvidence
+    from seatrial.api.status import ModelDeploymentStatus
+    from seatrial.api.trial import ObjectiveEvidence
     from seatrial.rollout.world import World
 
     Guard = Callable[[ModelDeploymentStatus, World], str | None]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from seatrial.api.status import Decision, DecisionEvidence
 
 if TYPE_CHECKING:
-    from seatrial.api.status import ModelDeploymentStatus, Plan
+    from seatrial.api.status import ModelDeploymentStatus
+    from seatrial.api.trial import Plan
     from seatrial.rollout.decision import Notice, Target
     from seatrial.rollout.world import World
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from seatrial.api.conditions import Condition
 from seatrial.api.fields import format_duration
-from seatrial.api.status import Condition, Phase
+from seatrial.api.status import Phase
 from seatrial.judge.judge import SEVERITY
 from seatrial.judge.split import SplitStep, check_split
 from seatrial.judge.types import Verdict
@@ -16,7 +17,8 @@ from seatrial.rollout.target import ALL, intended_weight
 from seatrial.rollout.world import Refusal
 
 if TYPE_CHECKING:
-    from seatrial.api.status import ModelDeploymentStatus, ObjectiveEvidence
+    from seatrial.api.status import ModelDeploymentStatus
+    from seatrial.api.trial import ObjectiveEvidence
     from seatrial.rollout.decision import Target
     from seatrial.rollout.world import World
 

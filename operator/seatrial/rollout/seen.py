@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from seatrial.api.status import Phase, Split, Untaken
+from seatrial.api.status import Phase
+from seatrial.api.trial import Split, Untaken
 from seatrial.rollout import guards
 from seatrial.rollout.target import intended_weight
 
 if TYPE_CHECKING:
-    from seatrial.api.status import Draining, ModelDeploymentStatus, Trial
+    from seatrial.api.status import Draining, ModelDeploymentStatus
+    from seatrial.api.trial import Trial
     from seatrial.rollout.world import RouteView, World
 
 SPLIT_SETTLES_S = 10.0

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from seatrial.api.model_deployment import ModelDeploymentSpec
 from seatrial.api.model_slo import ModelSLOSpec
-from seatrial.api.status import Plan, PlannedObjective
+from seatrial.api.trial import Plan, PlannedObjective
 from seatrial.rollout.evidence import objective_of, sli_of
 from seatrial.rollout.versions import version_hash
 from seatrial.rollout.world import Refusal, Wish

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from seatrial.api.model_deployment import Override
-    from seatrial.api.status import ObjectiveEvidence, Plan
+    from seatrial.api.trial import ObjectiveEvidence, Plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,195 @@
+"""The trial of a version: its plan, what has been seen of it, and where counting and testing go on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from seatrial.api.fields import CONFIG, Duration, Time
+from seatrial.api.model_deployment import Step, Undecided
+from seatrial.api.model_slo import Objective, Rollback
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRef:
+    """A version: its hash, and what the user calls it."""
+
+    __pydantic_config__ = CONFIG
+
+    hash: str
+    """Hash of the template, the model and the port: the suffix of its Deployment and Service."""
+    label: str
+    """The user's name of it (spec.model.version when it was applied)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedObjective:
+    """An objective as it stood when the trial began."""
+
+    __pydantic_config__ = CONFIG
+
+    slo: str
+    """Name of the ModelSLO."""
+    objective: Objective
+    """The objective."""
+    rollback: Rollback
+    """The parameters of the test."""
+
+    @property
+    def key(self) -> str:
+        """Name that is unique in one ModelDeployment."""
+        return f"{self.slo}/{self.objective.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Steps and objectives that a trial keeps to, even when the spec is edited while it runs."""
+
+    __pydantic_config__ = CONFIG
+
+    steps: tuple[Step, ...]
+    """The steps."""
+    warm_up: Duration
+    """How long pods must have been ready before they get traffic."""
+    ready_deadline: Duration
+    """How long a version may be without the pods that it needs."""
+    drain: Duration
+    """How long a version keeps its pods after its last traffic."""
+    objectives: tuple[PlannedObjective, ...]
+    """The objectives that the version answers to."""
+    strict: bool = False
+    """Whether a step asks for proof of health."""
+    undecided: Undecided = Undecided()  # noqa: RUF009 - frozen, so it can be shared
+    """What happens to a step that is over in time but was not found Healthy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Counts of one objective's events."""
+
+    __pydantic_config__ = CONFIG
+
+    total: int = 0
+    """All events."""
+    bad: int = 0
+    """Bad events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Counts up to an instant before which no sample can still appear: where a restarted operator goes on counting."""
+
+    __pydantic_config__ = CONFIG
+
+    at: Time
+    """The instant."""
+    total: int
+    """All events up to it."""
+    bad: int
+    """Bad events up to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Counts at a moment from which the test also looks afresh, so that late breakage is seen as fast as early."""
+
+    __pydantic_config__ = CONFIG
+
+    candidate: Totals
+    """The candidate's counts at that moment."""
+    stable: Totals
+    """The stable version's counts at that moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectiveEvidence:
+    """What has been seen of the candidate for one objective, and what it means."""
+
+    __pydantic_config__ = CONFIG
+
+    slo: str
+    """Name of the ModelSLO."""
+    objective: str
+    """Name of the objective."""
+    total: int
+    """The candidate's events since its trial began."""
+    bad: int
+    """Bad ones among them."""
+    burn_rate: float
+    """Share of bad events over the error budget: 1 spends the budget exactly in its window."""
+    e_value: float
+    """Evidence against the version: rolled back when it reaches threshold."""
+    threshold: float
+    """Number of objectives over alpha."""
+    verdict: str
+    """Healthy, Burning, Inconclusive, NoData, Unavailable or Environment."""
+    sentence: str
+    """The verdict in plain words."""
+    step_total: int
+    """The candidate's events when the current step began."""
+    needed: int
+    """Events that it takes to tell a version within its budget from one a little beyond it."""
+    stable: Totals
+    """The stable version's counts since the trial began."""
+    candidate_settled: Settled
+    """Where counting the candidate goes on after a restart of the operator."""
+    stable_settled: Settled
+    """Where counting the stable version goes on after a restart of the operator."""
+    restarts: Annotated[tuple[Restart, ...], Field(max_length=32)] = ()
+    """Moments from which the test also looks afresh, the oldest first."""
+    retired: int = 0
+    """How many such moments were given up to bound the list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Untaken:
+    """A rollback that was not done, because of mode observe."""
+
+    __pydantic_config__ = CONFIG
+
+    at: Time
+    """When it would have been done."""
+    sentence: str
+    """Why, in plain words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """How requests fell on both sides."""
+
+    __pydantic_config__ = CONFIG
+
+    candidate: int
+    """Requests of the candidate."""
+    stable: int
+    """Requests of the stable version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A version on trial."""
+
+    __pydantic_config__ = CONFIG
+
+    version: VersionRef
+    """The version on trial."""
+    started_at: Time
+    """When the version was first seen in the spec."""
+    plan: Plan
+    """Steps and objectives that this trial keeps to."""
+    weighted_at: Time | None = None
+    """When the version was first given weight: evidence counts from here."""
+    step_index: int = 0
+    """Index of the current step, from 0."""
+    step_since: Time | None = None
+    """When the route was first seen with the weight of this step; absent until then."""
+    split_from: Split | None = None
+    """Requests of both sides from which the router's split of this step is checked; absent until it has settled."""
+    unready_since: Time | None = None
+    """Since when the version has been without the pods that it needs; absent while it has them."""
+    would_have_rolled_back: Untaken | None = None
+    """When this version would have been rolled back, had the mode not been observe."""
+    evidence: tuple[ObjectiveEvidence, ...] = ()
+    """What has been seen, by objective."""
