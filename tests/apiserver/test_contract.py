@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from seatrial.api import schema
+from seatrial.api.fields import DURATION_PATTERN, PERCENT_PATTERN
 from seatrial.api.status import dump
 from tests.apiserver.samples import DEPLOYMENT, SLO, changed
 
@@ -38,18 +39,6 @@ spec:
   - name: sidecar
     image: registry.example/proxy
 """)
-
-EXAMPLES = {
-    "for": "1m",
-    "warmUp": "10s",
-    "readyDeadline": "10m",
-    "drain": "30s",
-    "deadline": "1h",
-    "threshold": "300ms",
-    "target": "99.9",
-    "burnRate": "2",
-    "alpha": "0.01",
-}
 
 
 @pytest.fixture
@@ -89,13 +78,22 @@ def example(node: dict[str, Any], name: str = "") -> Any:
         return node["enum"][0]
     if node.get("format") == "date-time":
         return "2026-01-02T03:04:05.678Z"
-    return {"string": EXAMPLES.get(name, name.lower()), "integer": 7, "number": 0.125, "boolean": True}[node["type"]]
+    if rules := node.get("x-kubernetes-validations"):
+        return example_by(rules[0]["rule"])
+    return {"string": name.lower(), "integer": 7, "number": 0.125, "boolean": True}[node["type"]]
+
+
+def example_by(rule: str) -> str:
+    if DURATION_PATTERN in rule:
+        return "1m"
+    return "99.9" if PERCENT_PATTERN in rule else "0.25"
 
 
 @pytest.mark.parametrize("kind", schema.KINDS, ids=lambda kind: kind.kind)
 def test_a_full_status_is_kept_to_the_last_field(applied: ApiServer, kind: schema.Kind) -> None:
     body = applied.get(kind.plural, "fraud-scorer")
-    full = example(schema.status_schema(kind))
+    described = kind.status.json_schema(mode="serialization")
+    full = example(schema.structural(described, described["$defs"]))
     status = dump(kind.status, kind.status.validate_python(full))
     assert status == full, "the model forgets or renames a field of its own schema"
     written = applied.kubectl("replace", "--subresource=status", "-f", "-", stdin={**body, "status": status})
@@ -112,7 +110,7 @@ def test_columns(applied: ApiServer) -> None:
     def header(*arguments: str) -> list[str]:
         return applied.kubectl("get", *arguments).stdout.splitlines()[0].split()
 
-    assert header("md") == ["NAME", "PHASE", "STEP", "WEIGHT", "STABLE", "CANDIDATE", "VERDICT", "AGE"]
+    assert header("md") == ["NAME", "PHASE", "STEP", "WEIGHT", "STABLE", "CANDIDATE", "VERDICT", "BUDGET", "AGE"]
     assert header("mslo") == ["NAME", "OBJECTIVES", "WORST", "BURN", "BUDGET-LEFT", "AGE"]
     assert header("md", "-o", "wide")[-3:] == ["STABLE-HASH", "CANDIDATE-HASH", "SUMMARY"]
     assert "modelslo.seatrial.dev/fraud-scorer" in applied.kubectl("get", "seatrial", "-o", "name").stdout

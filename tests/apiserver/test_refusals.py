@@ -165,6 +165,23 @@ BAD_SLOS: dict[str, tuple[dict[str, Any], str]] = {
         {"spec__rollback__action": "warn"},
         'spec.rollback.action: Unsupported value: "warn": supported values: "auto", "hold", "notify"',
     ),
+    "allowance of nothing": (
+        {"spec__rollback__allowance": "0"},
+        "\"0\": allowance is a percentage above 0 and up to 100, such as '2'",
+    ),
+    "freeze at all of it": (
+        {"spec__freezeAt": "100"},
+        "freezeAt is a percentage of the budget from 0 to 99, such as '0' or '10'",
+    ),
+    "unknown alerts": ({"spec__alerts": "none"}, 'spec.alerts: Unsupported value: "none"'),
+    "calendar of fortnights": (
+        {"spec__calendar": {"period": "fortnight", "timeZone": "UTC"}},
+        'spec.calendar.period: Unsupported value: "fortnight"',
+    ),
+    "time zone as an offset": (
+        {"spec__calendar": {"period": "month", "timeZone": "+01:00"}},
+        "write the time zone by its IANA name, such as Europe/Paris or UTC",
+    ),
     "alpha of one half": ({"spec__rollback__alpha": "0.5"}, f'"0.5": {ALPHA}'),
     "alpha 0": ({"spec__rollback__alpha": "0.0"}, f'"0.0": {ALPHA}'),
     "alpha in percent": ({"spec__rollback__alpha": "1%"}, f'"1%": {ALPHA}'),
@@ -186,6 +203,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "low target with a burn rate of its own": changed(
         SLO, spec__objectives__1__target="50", spec__objectives__1__rollback={"burnRate": "1.5"}
     ),
+    "calendar month": changed(SLO, spec__calendar={"period": "month", "timeZone": "Europe/Paris"}, spec__freezeAt="10"),
     "rollback by default": changed(SLO, spec__rollback=None),
     "part of rollback": changed(SLO, spec__rollback={"minBad": 5}),
     "burn rate just reachable": changed(SLO, spec__rollback__burnRate="19.9"),
