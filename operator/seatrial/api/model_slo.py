@@ -97,6 +97,33 @@ class Rollback(ApiModel):
     person decides, notify only tells."""
 
 
+class Compare(ApiModel):
+    """What a version on trial is compared with, instead of with the target alone."""
+
+    model_config = ConfigDict(
+        **CONFIG,
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                rule(
+                    "has(self.value) == (self.to == 'offline')",
+                    "to: offline needs the value that was measured offline, in percent; to: stable has none",
+                )
+            ]
+        },
+    )
+
+    to: Literal["stable", "offline"]
+    """stable: the share of good events of the stable version at the same time. offline: a value measured beforehand."""
+    margin: Annotated[
+        Decimal,
+        PlainSerializer(str, return_type=str),
+        percentage("margin is a percentage from 0 to 99, such as '5': how much worse the version may be, relatively"),
+    ]
+    """Percent by which the version's share of good events may be smaller, relative to what it is compared with."""
+    value: Percent | None = None
+    """Percent of good events that was measured offline."""
+
+
 class Objective(ApiModel):
     """One objective: a share of good events."""
 
@@ -106,6 +133,8 @@ class Objective(ApiModel):
     """Percent of good events that is promised, as a decimal string: '99.9'."""
     sli: Sli
     """Where good and total events are counted."""
+    compare: Compare | None = None
+    """What a version on trial is compared with. The target then counts for the error budget only."""
     rollback: Rollback | None = None
     """Stands in for the rollback of the whole ModelSLO, for this objective."""
 

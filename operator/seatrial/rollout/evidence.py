@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from seatrial.api.trial import ObjectiveEvidence, PlannedObjective, Restart, Settled, Totals, Trial
+from seatrial.judge.compare import compare_ratios
 from seatrial.judge.detection import resolve
 from seatrial.judge.judge import judge
 from seatrial.judge.restart import next_restart, retire
-from seatrial.judge.types import Counts, Evidence, Objective
+from seatrial.judge.types import Counts, Evidence, Objective, Verdict
 from seatrial.metrics.types import Checkpoint, Request, Sli
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
     from seatrial.judge.types import Judgement
     from seatrial.metrics.types import Measurements, Reading
+
+ALL = 100
 
 
 def sli_of(planned: PlannedObjective) -> Sli:
@@ -92,7 +96,10 @@ def weigh(
         step_total=[entry.total - entry.step_total for entry in entries],
         strict=trial.plan.strict,
     )
-    return tuple(_judged(entry, judgement) for entry, judgement in zip(entries, judgements, strict=True))
+    judged = zip(trial.plan.objectives, entries, judgements, strict=True)
+    return tuple(
+        _judged(entry, _compared(planned, entry, judgement, step.min_requests)) for planned, entry, judgement in judged
+    )
 
 
 def open_step(entry: ObjectiveEvidence) -> ObjectiveEvidence:
@@ -108,12 +115,19 @@ def _restarted(entry: ObjectiveEvidence) -> ObjectiveEvidence:
 
 
 def objective_of(planned: PlannedObjective) -> Objective:
-    """Hand an objective over to the judge; raises ValueError when it could never be judged."""
+    """Hand an objective over to the judge; raises ValueError when it could never be judged.
+
+    A comparison with a value measured offline is a target of its own: the value less the margin, to be kept in full.
+    """
+    target, burn_rate = planned.objective.target, planned.rollback.burn_rate
+    compare = planned.objective.compare
+    if compare and compare.value is not None:
+        target, burn_rate = compare.value * (ALL - compare.margin) / ALL, Decimal(1)
     return Objective(
         name=planned.objective.name,
         slo=planned.slo,
-        target=planned.objective.target,
-        burn_rate=planned.rollback.burn_rate,
+        target=target,
+        burn_rate=burn_rate,
         alpha=planned.rollback.alpha,
         min_bad=planned.rollback.min_bad,
     )
@@ -176,6 +190,26 @@ def _evidence(entry: ObjectiveEvidence, measured: Measurements, reading: Reading
         unavailable=measured.unavailable or (reading.problem if reading else None),
         retired=entry.retired,
     )
+
+
+def _compared(
+    planned: PlannedObjective, entry: ObjectiveEvidence, judgement: Judgement, min_requests: int
+) -> Judgement:
+    """Let the comparison with stable speak where an objective asks for it, as long as there are counts to compare."""
+    compare = planned.objective.compare
+    if not compare or compare.to != "stable" or judgement.verdict in {Verdict.NoData, Verdict.Unavailable}:
+        return judgement
+    found = compare_ratios(
+        Counts(entry.total, entry.bad),
+        Counts(entry.stable.total, entry.stable.bad),
+        margin=float(compare.margin) / ALL,
+        alpha=1 / judgement.threshold,
+    )
+    verdict = found.verdict
+    too_few = entry.bad < planned.rollback.min_bad if verdict is Verdict.Burning else False
+    if too_few or (verdict is Verdict.Healthy and entry.total - entry.step_total < min_requests):
+        verdict = Verdict.Inconclusive
+    return replace(judgement, verdict=verdict, sentence=found.sentence)
 
 
 def _judged(entry: ObjectiveEvidence, judgement: Judgement) -> ObjectiveEvidence:
