@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
 import kopf
 
 from seatrial.controller.act import Actor
+from seatrial.controller.budgets import Budgets
 from seatrial.controller.cache import Cache
 from seatrial.controller.handlers import registry_for
 from seatrial.controller.loops import Loops
@@ -16,23 +18,28 @@ from seatrial.controller.tick import Ticker
 from seatrial.traffic.httproute import HttpRouteRouter
 
 if TYPE_CHECKING:
-    import asyncio
-
     from seatrial.controller.telemetry import Telemetry
     from seatrial.kube.client import Kube
-    from seatrial.metrics.types import MetricSource
+    from seatrial.metrics.types import BudgetSource, MetricSource
     from seatrial.settings import Settings
 
 
 async def operate(
-    settings: Settings, kube: Kube, metrics: MetricSource, telemetry: Telemetry, stop: asyncio.Event
+    settings: Settings,
+    kube: Kube,
+    metrics: MetricSource,
+    telemetry: Telemetry,
+    stop: asyncio.Event,
+    *,
+    budgets: BudgetSource | None = None,
 ) -> None:
-    """Watch and tick until ``stop`` is set; traffic stays as it is then."""
+    """Watch and tick until ``stop`` is set; traffic stays as it is then. Without a source of budgets there are none."""
     router, cache = HttpRouteRouter(), Cache()
     observer = Observer(kube, cache, metrics, router, time.time, settings.fresh_s)
     ticker = Ticker(kube, cache, observer, Actor(kube, cache, router), telemetry, settings)
     loops = Loops(ticker, telemetry)
     namespaces = tuple(name.strip() for name in settings.namespaces.split(",") if name.strip())
+    counting = asyncio.create_task(Budgets(kube, cache, budgets, telemetry, time.time).run()) if budgets else None
     try:
         await kopf.operator(
             registry=registry_for(cache, loops, observer.forget),
@@ -44,4 +51,6 @@ async def operate(
             stop_flag=stop,
         )
     finally:
+        if counting:
+            counting.cancel()
         await loops.end_all()
