@@ -21,7 +21,7 @@ _AT_LEAST_S: Final = 5.0
 _REMEMBERED: Final = 64
 _FORGET_S: Final = 3600.0
 # Some libraries derive the start from the machine's boot time, which wavers by a second.
-_WAVERS_S: Final = 2.0
+_WAVERS_S: Final = 1.5
 
 
 @dataclass(slots=True)
