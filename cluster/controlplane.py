@@ -15,13 +15,17 @@ from typing import TYPE_CHECKING
 import yaml
 
 from cluster import components, config
+from cluster.build import module_folder
 from cluster.components import Component
 from cluster.kubectl import kubectl
 from cluster.launch import launch, prepare
 from cluster.layout import CHECKOUT
+from cluster.programs import KWOK
 from cluster.record import Record, end
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cluster.layout import Layout
 
 _HOST = "127.0.0.1"
@@ -65,6 +69,8 @@ def _players(layout: Layout, gateway: int, prometheus: int) -> list[Component]:
                 f"--kubeconfig={layout.pki / 'kwok.kubeconfig'}",
                 f"--cidr={config.POD_RANGE}",
                 f"--node-ip={_HOST}",
+                "--node-lease-duration-seconds=40",
+                *(f"--config={stage}" for stage in _stages(layout)),
             ],
             env={"HOME": str(layout.state / "kwok")},
         ),
@@ -91,6 +97,14 @@ def _players(layout: Layout, gateway: int, prometheus: int) -> list[Component]:
             ],
         ),
     ]
+
+
+def _stages(layout: Layout) -> list[Path]:
+    """Return kwok's own descriptions of what nodes and pods do: pods are ready at once, and go at once."""
+    folder = module_folder(layout, KWOK, "sigs.k8s.io/kwok") / "kustomize" / "stage"
+    kinds = ("node/fast", "node/heartbeat-with-lease", "pod/fast")
+    files = [path for kind in kinds for path in sorted((folder / kind).glob("*.yaml"))]
+    return [path for path in files if path.name != "kustomization.yaml"]
 
 
 def _prometheus_config(simulator: str) -> str:
