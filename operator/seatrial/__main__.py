@@ -25,15 +25,16 @@ LOOK_SHARE = 0.8
 """Counts are shared among rollouts for this part of the time between two looks, so that each look gets new ones."""
 
 
-async def run(settings: Settings, stop: asyncio.Event) -> int:
-    """Run until ``stop`` is set or the Lease is lost; return the exit code."""
-    telemetry = Telemetry()
+async def run(settings: Settings) -> int:
+    """Run until the process is told to end or the Lease is lost; return the exit code."""
+    telemetry, stop = Telemetry(), asyncio.Event()
+    listen_for_signals(stop)
     async with telemetry.serving(settings.http_port), Kube() as kube:
         if not await kube.crd_exists():
             LOG.error("the CRDs of seatrial.dev/v1alpha1 are not installed: apply crds/ first")
             return 1
         lease = Lease(settings.pod_namespace, settings.lease_name, settings.pod_name)
-        leading = asyncio.create_task(_lead(settings, kube, telemetry, lease), name="lead")
+        leading = asyncio.create_task(_lead(settings, kube, telemetry, lease, stop), name="lead")
         stopping = asyncio.create_task(stop.wait(), name="stop")
         await asyncio.wait({leading, stopping}, return_when=asyncio.FIRST_COMPLETED)
         for task in (leading, stopping):
@@ -43,7 +44,13 @@ async def run(settings: Settings, stop: asyncio.Event) -> int:
         return 0 if stop.is_set() else 1
 
 
-async def _lead(settings: Settings, kube: Kube, telemetry: Telemetry, lease: Lease) -> None:
+def listen_for_signals(stop: asyncio.Event) -> None:
+    """Set ``stop`` when the process is told to end."""
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+
+
+async def _lead(settings: Settings, kube: Kube, telemetry: Telemetry, lease: Lease, stop: asyncio.Event) -> None:
     """Wait for the Lease, then operate until it is lost or this task is cancelled; traffic stays as it is then."""
     LOG.info("%s waits for the Lease %s/%s", lease.identity, lease.namespace, lease.name)
     async with leadership(kube, lease) as lost:
@@ -51,8 +58,11 @@ async def _lead(settings: Settings, kube: Kube, telemetry: Telemetry, lease: Lea
         LOG.info("%s leads", lease.identity)
         prometheus = Prometheus(ConnectionFolder(settings.prometheus_dir, settings.prometheus_url))
         metrics = PrometheusSource(prometheus, look_s=LOOK_SHARE * settings.look_s, clock=time.time)
+        # kopf's own way to end takes seconds in which nobody leads: it waits for tasks which it did not start.
+        started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        started.add_done_callback(lambda _: listen_for_signals(stop))
         try:
-            await operate(settings, kube, metrics, telemetry, lost)
+            await operate(settings, kube, metrics, telemetry, lost, started=started)
         finally:
             telemetry.leading(now=False)
     if lost.is_set():
@@ -66,11 +76,8 @@ def main() -> None:
     settings = from_environment(os.environ)
 
     async def until_told() -> int:
-        stop = asyncio.Event()
-        for name in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(name, stop.set)
         try:
-            return await run(settings, stop)
+            return await run(settings)
         except KubeError as error:
             LOG.error("%s", error.sentence)  # noqa: TRY400 - the sentence says it; a trace would hide it
             return 1

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from seatrial.settings import Settings
 
 
-async def operate(
+async def operate(  # noqa: PLR0913 - the parts that it puts together
     settings: Settings,
     kube: Kube,
     metrics: MetricSource,
@@ -32,8 +32,12 @@ async def operate(
     stop: asyncio.Event,
     *,
     budgets: BudgetSource | None = None,
+    started: asyncio.Future[None] | None = None,
 ) -> None:
-    """Watch and tick until ``stop`` is set; traffic stays as it is then. Without a source of budgets there are none."""
+    """Watch and tick until ``stop`` is set; traffic stays as it is then. Without a source of budgets there are none.
+
+    ``started`` is resolved when kopf runs, and has taken the process's signals to itself.
+    """
     router, cache = HttpRouteRouter(), Cache()
     observer = Observer(kube, cache, metrics, router, time.time, settings.fresh_s)
     ticker = Ticker(kube, cache, observer, Actor(kube, cache, router), telemetry, settings)
@@ -49,6 +53,7 @@ async def operate(
             clusterwide=not namespaces,
             namespaces=namespaces,
             stop_flag=stop,
+            ready_flag=started,
         )
     finally:
         if counting:
