@@ -27,7 +27,7 @@ help: ## list the targets
 .PHONY: setup
 setup: $(READY) ## make .venv from the pinned hashes (nothing happens when it is up to date)
 
-$(READY): requirements/dev.txt requirements/setup.sh
+$(READY): requirements/dev.txt requirements/setup.sh pyproject.toml
 	@bash requirements/setup.sh "$(PYTHON)" $(VENV) requirements/dev.txt
 	@touch $@
 
