@@ -7,6 +7,7 @@ import click
 from seatrial import __version__
 from seatrial.cli.judge import judge_command
 from seatrial.cli.plan import plan_command
+from seatrial.cli.replay import replay_command
 from seatrial.cli.simulate import simulate_command
 
 __all__ = ["main"]
@@ -18,5 +19,5 @@ def main() -> None:
     """Seatrial: rollouts of machine-learning models that answer to an error budget."""
 
 
-for command in (judge_command, plan_command, simulate_command):
+for command in (judge_command, plan_command, replay_command, simulate_command):
     main.add_command(command)
