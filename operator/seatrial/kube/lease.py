@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 from seatrial.kube.errors import Conflict, Gone, KubeError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from seatrial.kube.client import Kube
 
+LOG = logging.getLogger(__name__)
 _RELEASED_S = 1  # what the next one reads of a lease that was given up; the API server wants at least 1
 
 
@@ -63,7 +65,8 @@ async def leadership(kube: Kube, lease: Lease) -> AsyncIterator[asyncio.Event]:
 
     Notes
     -----
-    No API error comes out: a lease that can't be read or written is not held, which is all that matters here.
+    No API error comes out: a lease that can't be read or written is not held, which is all that matters here. The log
+    tells of it.
     """
     lost = asyncio.Event()
     keeper = asyncio.create_task(_keep(kube, lease, *await _acquire(kube, lease), lost), name="lease")
@@ -73,11 +76,22 @@ async def leadership(kube: Kube, lease: Lease) -> AsyncIterator[asyncio.Event]:
         keeper.cancel()
         await asyncio.wait([keeper])
         if not lost.is_set():
-            with contextlib.suppress(KubeError, TimeoutError):
+            with _told():
                 async with asyncio.timeout(lease.retry_s):
                     live = await kube.get("Lease", lease.namespace, lease.name)
                     if _holder(live) == lease.identity:
                         await _write(kube, lease, live, holder="")
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Log what goes wrong with the Lease, and go on."""
+    try:
+        yield
+    except KubeError as error:
+        LOG.warning("%s", error.sentence)
+    except TimeoutError:
+        LOG.warning("The API server does not answer about the Lease in time.")
 
 
 async def _acquire(kube: Kube, lease: Lease) -> tuple[dict[str, Any], float]:
@@ -85,7 +99,7 @@ async def _acquire(kube: Kube, lease: Lease) -> tuple[dict[str, Any], float]:
     seen_version, seen_at_s = "", 0.0
     while True:
         asked_s = time.monotonic()
-        with contextlib.suppress(KubeError, TimeoutError):
+        with _told(), contextlib.suppress(Conflict):  # somebody else was quicker
             async with asyncio.timeout(lease.give_up_s):
                 live = await kube.get("Lease", lease.namespace, lease.name)
                 if live and live["metadata"]["resourceVersion"] != seen_version:
@@ -101,7 +115,7 @@ async def _keep(kube: Kube, lease: Lease, live: dict[str, Any] | None, held_at_s
     while _holder(live) == lease.identity and (left_s := held_at_s + lease.give_up_s - time.monotonic()) > 0:
         await asyncio.sleep(min(lease.retry_s, left_s))
         asked_s = time.monotonic()
-        with contextlib.suppress(KubeError, TimeoutError):
+        with _told():
             async with asyncio.timeout(held_at_s + lease.give_up_s - asked_s):
                 try:
                     live, held_at_s = await _write(kube, lease, live, holder=lease.identity), asked_s
