@@ -1,4 +1,4 @@
-"""Bucket edges of histograms: how clients spell them, and what to say when one is not there.
+"""Bucket edges of histograms that are not there, or not as they are usually spelled.
 
 A threshold that is no edge matches no bucket, which would read as "no request was fast enough" for ever; and ``le="1"``
 matches nothing where the server says ``1.0``. So edges are compared as numbers, and a missing one is looked for.
@@ -10,29 +10,13 @@ import math
 from typing import TYPE_CHECKING
 
 from seatrial.metrics.book import Book, Owner, owner_of
-from seatrial.metrics.queries import any_of
+from seatrial.metrics.queries import any_of, spellings
 from seatrial.metrics.selector import EDGE, Selector, edge_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from seatrial.metrics.reader import Client
-
-
-def spellings(edge: float) -> frozenset[str]:
-    """Spell a bucket edge in the ways of the usual clients and of Prometheus 2 (as exposed) and 3 (always a float).
-
-    For 1000000 these are 1000000.0 and 1e+06 (Python), 1000000 (Java, Node) and 1e+06 (Go).
-    """
-    texts = {repr(edge), _exponential(edge)}
-    if edge.is_integer():
-        texts.add(str(int(edge)))
-    return frozenset(text.replace("inf", "+Inf") for text in texts)
-
-
-def _exponential(edge: float) -> str:
-    shortest = next(text for text in (f"{edge:.{digits}e}" for digits in range(17)) if float(text) == edge)
-    return shortest if abs(edge) not in {0.0, float("inf")} else repr(edge)
 
 
 async def look_for_edges(client: Client, books: Iterable[Book], known: set[str], now_s: float) -> list[Book]:

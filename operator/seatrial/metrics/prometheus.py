@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final, TypedDict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 import requests
 from prometheus_api_client import PrometheusConnect
@@ -22,7 +23,7 @@ from seatrial.metrics.errors import BadQuery, Unavailable
 from seatrial.metrics.session import Session, late, strange, told
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from seatrial.metrics.connection import Connection, Connections
 
@@ -83,12 +84,27 @@ class Prometheus:
         BadQuery
             When Prometheus understands the request and refuses it.
         """
+        params = {"time": f"{at_s:.3f}"}
+        return await self._ask(lambda client: client.custom_query(promql, params=params))
+
+    async def query_range(self, promql: str, start_s: int, end_s: int, step_s: int) -> list[RawSeries]:
+        """Evaluate a query at ``start_s``, ``start_s + step_s``, … up to ``end_s``: Unix times in whole seconds.
+
+        Raises
+        ------
+        Unavailable, BadQuery
+            As ``query`` does.
+        """
+        start, end = (datetime.fromtimestamp(at_s, UTC) for at_s in (start_s, end_s))
+        return await self._ask(lambda client: client.custom_query_range(promql, start, end, str(step_s)))
+
+    async def _ask(self, ask: Callable[[PrometheusConnect], Any]) -> list[RawSeries]:
         try:
             connection, client = self._current()
         except Misconfigured as error:
             raise Unavailable(f"Prometheus can't be reached: {error}") from None
         async with self._free:
-            asked = asyncio.get_running_loop().run_in_executor(self._threads, _ask, connection, client, promql, at_s)
+            asked = asyncio.get_running_loop().run_in_executor(self._threads, _asked, connection.place, ask, client)
             try:
                 # A thread can't be stopped; it ends by its own deadline, and this is the net below it.
                 async with asyncio.timeout(2 * self._timeout_s):
@@ -115,13 +131,13 @@ class Prometheus:
         return self._client
 
 
-def _ask(connection: Connection, client: PrometheusConnect, promql: str, at_s: float) -> list[RawSeries]:
+def _asked(place: str, ask: Callable[[PrometheusConnect], Any], client: PrometheusConnect) -> list[RawSeries]:
     try:
-        answer: list[RawSeries] = client.custom_query(promql, params={"time": f"{at_s:.3f}"})
+        answer: list[RawSeries] = ask(client)
     except (Unavailable, BadQuery):
         raise
     except (requests.exceptions.RequestException, HTTPError, OSError) as error:
-        raise Unavailable(told(connection.place, error)) from None
+        raise Unavailable(told(place, error)) from None
     except (ValueError, KeyError, TypeError):
-        raise Unavailable(strange(connection.place)) from None
+        raise Unavailable(strange(place)) from None
     return answer

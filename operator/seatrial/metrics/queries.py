@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from seatrial.metrics.selector import EDGE
 from seatrial.metrics.targets import START, UP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from seatrial.metrics.selector import Selector
+
 # Below this a range is not cut any further when an answer is too large: then there are too many series.
 _SHORTEST_S = 60.0
+# A reset just before a window shows only between the samples on both sides of its beginning.
+_BEFORE_S = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,63 @@ class Raw:
 
 WITNESS: Final = f"count({UP})"
 """Asks whether Prometheus remembers anything at all of the time just before the evaluation."""
+
+
+def increase(selector: Selector, window_s: int, lookback_s: int = 3600) -> str:
+    """Ask how much the selected counters of every version rose in a window that ends at the evaluation.
+
+    The last value minus the last one before the window, or minus nothing for a series that is born in the window: whole
+    numbers, without the extrapolation of ``increase()``, and of adjacent windows they add up exactly. Only a series
+    that was reset in the window is left to ``increase()``, which may miss one scrape at either end and the first
+    value of the new process.
+
+    Parameters
+    ----------
+    selector
+        Which counters.
+    window_s
+        Length of the window in seconds.
+    lookback_s
+        How long before the window the last value may lie; a counter that was seen before that and comes back looks as
+        if it were born in the window.
+    """
+    series = _text(selector)
+    last, before = (
+        f"last_over_time({series}[{window_s}s])",
+        f"last_over_time({series}[{lookback_s}s] offset {window_s}s)",
+    )
+    return (
+        f"sum by (namespace, rollout_name, rollout_version) "
+        f"((({last} - {before}) or {last}) unless resets({series}[{window_s + _BEFORE_S}s]) > 0 "
+        f"or increase({series}[{window_s}s]))"
+    )
+
+
+def _text(selector: Selector) -> str:
+    conditions = [
+        f'{EDGE}=~"{any_of(sorted(spellings(float(m.value))))}"'
+        if m.label == EDGE
+        else f"{m.label}{m.operator}{json.dumps(m.value, ensure_ascii=False)}"
+        for m in selector.matchers
+    ]
+    ours = 'rollout_version!=""'
+    return f"{selector.metric}{{{','.join([*conditions, ours])}}}"
+
+
+def spellings(edge: float) -> frozenset[str]:
+    """Spell a bucket edge in the ways of the usual clients and of Prometheus 2 (as exposed) and 3 (always a float).
+
+    For 1000000 these are 1000000.0 and 1e+06 (Python), 1000000 (Java, Node) and 1e+06 (Go).
+    """
+    texts = {repr(edge), _exponential(edge)}
+    if edge.is_integer():
+        texts.add(str(int(edge)))
+    return frozenset(text.replace("inf", "+Inf") for text in texts)
+
+
+def _exponential(edge: float) -> str:
+    shortest = next(text for text in (f"{edge:.{digits}e}" for digits in range(17)) if float(text) == edge)
+    return shortest if abs(edge) not in {0.0, float("inf")} else repr(edge)
 
 
 def any_of(texts: Iterable[str]) -> str:

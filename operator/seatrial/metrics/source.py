@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from seatrial.metrics.book import Book, Owner, owner_of
-from seatrial.metrics.edges import look_for_edges, spellings
+from seatrial.metrics.edges import look_for_edges
 from seatrial.metrics.errors import BadQuery, Unavailable
-from seatrial.metrics.queries import WITNESS, Raw
+from seatrial.metrics.queries import WITNESS, Raw, spellings
 from seatrial.metrics.reader import Client, Overfull, Reader
 from seatrial.metrics.targets import START, UP
 from seatrial.metrics.types import Measurements, Request

@@ -1,0 +1,158 @@
+"""Counts over the long windows of error budgets, for all rollouts together.
+
+The judgement of a trial needs exact counts from raw samples; a budget over weeks needs a sum that can be had cheaply
+once a minute. Windows of up to six hours are asked for as they are. Longer ones are finished hours, each asked for once
+(``tiles``), and the rest up to now. Total and part are evaluated at the same instants, and a part that exceeds its
+total after a reset is cut to it: no SLI is ever above 1.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from seatrial.metrics.book import Owner, owner_of
+from seatrial.metrics.counting import Counting, counting
+from seatrial.metrics.errors import BadQuery, Unavailable
+from seatrial.metrics.queries import increase
+from seatrial.metrics.reader import Client
+from seatrial.metrics.tiles import HOUR_S, Tiles
+from seatrial.metrics.types import BudgetAsk, BudgetReadings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from seatrial.metrics.prometheus import RawSeries
+    from seatrial.metrics.tiles import Counts
+
+# An hour is asked for once everything that belongs to it is sure to be visible.
+_SETTLE_S: Final = 120.0
+_LONGEST_AT_ONCE_S: Final = 6 * HOUR_S
+
+
+class RangeClient(Client, Protocol):
+    """Whoever evaluates queries, at one instant or at many."""
+
+    async def query_range(self, promql: str, start_s: int, end_s: int, step_s: int) -> list[RawSeries]:
+        """Evaluate a query at each step, in Unix seconds; raise ``Unavailable`` or ``BadQuery``."""
+        ...
+
+
+class PrometheusBudgets:
+    """Counts over long windows, read from Prometheus.
+
+    Parameters
+    ----------
+    client
+        Whom to ask.
+    clock
+        Unix time in seconds.
+    """
+
+    def __init__(self, client: RangeClient, clock: Callable[[], float]) -> None:
+        self._client = client
+        self._clock = clock
+        self._past: dict[Counting, Tiles] = {}
+
+    async def read(self, asks: Sequence[BudgetAsk]) -> BudgetReadings:
+        """Count all windows of all asks.
+
+        The first time it reads the whole past of the longest window, a day at a time; later only what is new. SLIs that
+        can't be counted, and rollouts without any series, are left out.
+        """
+        now_s = self._clock()
+        by_counting: dict[Counting, list[BudgetAsk]] = {}
+        for ask in asks:
+            how = _counting(ask)
+            if how:
+                by_counting.setdefault(how, []).append(ask)
+        self._past = {how: tiles for how, tiles in self._past.items() if how in by_counting}
+        counts: dict[tuple[str, str, str], Mapping[float, Mapping[str, tuple[int, int]]]] = {}
+        try:
+            for how, wanted in by_counting.items():
+                lengths_s = {length_s for ask in wanted for length_s in ask.windows_s}
+                windows = {
+                    length_s: _by_rollout(c) for length_s, c in (await self._read(how, lengths_s, now_s)).items()
+                }
+                for ask in wanted:
+                    own = {length_s: windows[length_s].get((ask.namespace, ask.rollout)) for length_s in ask.windows_s}
+                    counts[ask.namespace, ask.rollout, ask.sli.name] = {s: found for s, found in own.items() if found}
+        except (Unavailable, BadQuery) as error:
+            return BudgetReadings(now_s, str(error), {})
+        return BudgetReadings(now_s, None, counts)
+
+    async def _read(self, how: Counting, lengths_s: Iterable[float], now_s: float) -> dict[float, Counts]:
+        short = {length_s for length_s in lengths_s if length_s <= _LONGEST_AT_ONCE_S}
+        windows = {length_s: await self._now(how, round(length_s), now_s) for length_s in sorted(short)}
+        long = sorted(set(lengths_s) - short)
+        if long:
+            end_hour = int((now_s - _SETTLE_S) // HOUR_S)
+            tiles = await self._finished(how, int((now_s - long[-1]) // HOUR_S), end_hour)
+            rest = await self._now(how, round(now_s - end_hour * HOUR_S), now_s)
+            for length_s in long:
+                windows[length_s] = _plus(tiles.since((now_s - length_s) / HOUR_S), rest)
+        return windows
+
+    async def _finished(self, how: Counting, first_hour: int, end_hour: int) -> Tiles:
+        tiles = self._past.setdefault(how, Tiles())
+        for hours in tiles.missing(first_hour, end_hour):
+            first_s, last_s = (hours[0] + 1) * HOUR_S, (hours[-1] + 1) * HOUR_S
+            total, part = [
+                await self._client.query_range(increase(selector, HOUR_S), first_s, last_s, HOUR_S)
+                for selector in (how.total, how.part)
+            ]
+            for hour in hours:
+                end_s = (hour + 1) * HOUR_S
+                tiles.put(hour, _counts(how, _at(total, end_s), _at(part, end_s)))
+        tiles.tidy(first_hour, end_hour)
+        return tiles
+
+    async def _now(self, how: Counting, window_s: int, now_s: float) -> Counts:
+        total, part = [
+            await self._client.query(increase(selector, window_s), now_s) for selector in (how.total, how.part)
+        ]
+        return _counts(how, _values(total), _values(part))
+
+
+def _counting(ask: BudgetAsk) -> Counting | None:
+    try:
+        return counting(ask.sli)
+    except ValueError:
+        return None
+
+
+def _values(series: Iterable[RawSeries]) -> dict[Owner, float]:
+    return {owner_of(one["metric"]): float(one["value"][1]) for one in series}
+
+
+def _at(series: Iterable[RawSeries], at_s: int) -> dict[Owner, float]:
+    found = ((one["metric"], value) for one in series for when_s, value in one["values"] if when_s == at_s)
+    return {owner_of(labels): float(value) for labels, value in found}
+
+
+def _counts(how: Counting, total: Mapping[Owner, float], part: Mapping[Owner, float]) -> Counts:
+    """Put total and part together; without its bucket a latency says nothing, rather than that all was slow."""
+    needs_part = how.part.edge is not None
+    return {
+        owner: (round(every), _bad(how, round(every), round(part.get(owner, 0.0))))
+        for owner, every in total.items()
+        if owner in part or not needs_part
+    }
+
+
+def _bad(how: Counting, total: int, part: int) -> int:
+    return min(max(total - part if how.part_is_good else part, 0), total)
+
+
+def _plus(one: Counts, other: Counts) -> Counts:
+    summed = dict(one)
+    for owner, (total, bad) in other.items():
+        known_total, known_bad = summed.get(owner, (0, 0))
+        summed[owner] = known_total + total, known_bad + bad
+    return summed
+
+
+def _by_rollout(counts: Counts) -> dict[tuple[str, str], dict[str, tuple[int, int]]]:
+    rollouts: dict[tuple[str, str], dict[str, tuple[int, int]]] = {}
+    for (namespace, rollout, version), pair in counts.items():
+        rollouts.setdefault((namespace, rollout), {})[version] = pair
+    return rollouts
