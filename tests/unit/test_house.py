@@ -86,3 +86,9 @@ def test_every_requirement_is_pinned_by_hash() -> None:
         pins = re.findall(r"^\S+==\S+.*?(?=^\S|\Z)", path.read_text(), re.MULTILINE | re.DOTALL)
         assert pins, path.name
         assert all("--hash=sha256:" in pin for pin in pins), path.name
+
+
+def test_the_package_asks_for_what_is_pinned() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = (ROOT / "requirements" / "operator.in").read_text().splitlines()
+    assert sorted(project["dependencies"]) == sorted(line.split("#")[0].strip() for line in lines)
