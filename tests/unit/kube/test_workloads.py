@@ -57,7 +57,7 @@ def test_selectors_of_deployment_and_service_pick_this_version_only() -> None:
 
 def test_both_objects_are_owned_and_carry_no_mark_of_the_owners_gitops_tool() -> None:
     for made in (built(), service(OWNER, VERSION, 8080)):
-        assert made["metadata"] == {
+        assert {key: value for key, value in made["metadata"].items() if key != "annotations"} == {
             "name": f"fraud-{VERSION}",
             "namespace": "ml",
             "labels": {"app.kubernetes.io/managed-by": "seatrial", **LABELS},
@@ -71,6 +71,11 @@ def test_both_objects_are_owned_and_carry_no_mark_of_the_owners_gitops_tool() ->
                 }
             ],
         }
+
+
+def test_a_deployment_remembers_the_port_of_its_version_and_nothing_of_its_owners_annotations() -> None:
+    assert built()["metadata"]["annotations"] == {"seatrial.dev/port": "8080"}
+    assert "annotations" not in service(OWNER, VERSION, 8080)["metadata"]
 
 
 def test_warm_up_is_part_of_availability_and_never_longer_than_the_progress_deadline() -> None:
