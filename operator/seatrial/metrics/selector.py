@@ -149,10 +149,10 @@ def _check_edges(metric: str, matchers: tuple[Matcher, ...], text: str) -> None:
     if metric.endswith("_bucket") and len(edges) != 1:
         raise ValueError(f'{_quoted(text)} must name one bucket of the histogram, such as le="0.25"')
     for edge in edges:
-        if edge_value(edge.value) is None:
-            raise ValueError(f"{_quoted(text)}: le={edge.value!r} is no number")
         if edge.operator != "=":
             raise ValueError(f"{_quoted(text)}: le can only be compared with =")
+        if edge_value(edge.value) is None:
+            raise ValueError(f"{_quoted(text)}: le={edge.value!r} is no number")
 
 
 def _check_pattern(pattern: str, text: str) -> None:

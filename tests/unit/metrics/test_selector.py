@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from seatrial.metrics.counting import Weights, counting
@@ -49,9 +51,8 @@ def test_plain_selectors_are_understood(text: str, matchers: tuple[Matcher, ...]
     ],
 )
 def test_everything_else_is_refused_with_a_sentence(text: str, why: str) -> None:
-    with pytest.raises(ValueError) as refused:
+    with pytest.raises(ValueError, match=re.escape(why)):
         parse(text)
-    assert why in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -116,6 +117,5 @@ def test_own_counters_say_what_each_series_adds() -> None:
     ],
 )
 def test_an_sli_that_can_not_be_counted_is_refused(sli: Sli, why: str) -> None:
-    with pytest.raises(ValueError) as refused:
+    with pytest.raises(ValueError, match=f"^{re.escape(why)}$"):
         counting(sli)
-    assert str(refused.value) == why

@@ -1,0 +1,157 @@
+"""Counts over long windows from a real Prometheus that remembers four days of samples, one a minute."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from typing_extensions import override
+
+from seatrial.metrics.budget import PrometheusBudgets
+from seatrial.metrics.connection import FixedConnection
+from seatrial.metrics.prometheus import Prometheus
+from seatrial.metrics.types import BudgetAsk, BudgetReadings, Sli
+from tests.prometheus.server import PrometheusServer, binary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from seatrial.metrics.prometheus import RawSeries
+
+HOUR_S = 3600
+DAY_S = 24 * HOUR_S
+STEP_S = 60
+NOW_S = (int(time.time()) // HOUR_S - 3) * HOUR_S + 17 * 60
+FIRST_S = NOW_S - 4 * DAY_S
+OLD, NEW = "aaaaaaaaaa", "bbbbbbbbbb"
+AVAILABILITY = Sli("availability", template="http-availability")
+LATENCY = Sli("latency", template="http-latency", threshold_s=0.25)
+BETWEEN = Sli("between", template="http-latency", threshold_s=0.3)
+WINDOWS_S = (300.0, 1800.0, 6.0 * HOUR_S, 1.0 * DAY_S, 3.0 * DAY_S, 28.0 * DAY_S)
+
+
+def history() -> Iterator[tuple[str, str, int, int, int, int]]:
+    """Write samples of (version, pod, time, good, bad, slow): steady traffic, a new version, a pod that goes away."""
+    for at_s in range(FIRST_S, NOW_S + 1, STEP_S):
+        minutes = (at_s - FIRST_S) // STEP_S
+        yield OLD, "old-1", at_s, 1000 + 10 * minutes, minutes // 10, minutes // 5
+        if at_s < NOW_S - 2 * HOUR_S:
+            yield OLD, "old-2", at_s, 10 * minutes, 0, 0
+        if at_s >= NOW_S - 20 * 60:
+            young = (at_s - (NOW_S - 20 * 60)) // STEP_S
+            yield NEW, "new-1", at_s, 5 + 5 * young, 1 + young, 0
+
+
+def openmetrics(samples: Iterator[tuple[str, str, int, int, int, int]]) -> str:
+    requests, buckets = [], []
+    for version, pod, at_s, good, bad, slow in samples:
+        labels = f'namespace="ml",rollout_name="m",rollout_version="{version}",pod="{pod}"'
+        requests.append(f"ml_model_requests_total{{{labels}}} {good} {at_s}")
+        requests.append(f'ml_model_requests_total{{{labels},error_type="backend"}} {bad} {at_s}')
+        for edge, count in (("0.25", good + bad - slow), ("+Inf", good + bad)):
+            buckets.append(f'ml_model_request_duration_seconds_bucket{{{labels},le="{edge}"}} {count} {at_s}')
+    return "\n".join(
+        [
+            "# TYPE ml_model_requests counter",
+            *requests,
+            "# TYPE ml_model_request_duration_seconds histogram",
+            *buckets,
+            "# EOF\n",
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the history into a database once; both versions of Prometheus read the same format."""
+    folder = tmp_path_factory.mktemp("history")
+    try:
+        promtool = binary(2).with_name("promtool")
+    except FileNotFoundError as error:
+        pytest.fail(str(error), pytrace=False)
+    (folder / "history.txt").write_text(openmetrics(history()))
+    command = [str(promtool), "tsdb", "create-blocks-from", "openmetrics", "history.txt", "data"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=120)
+    return folder / "data"
+
+
+@pytest.fixture
+def server(program: Path, data: Path, tmp_path: Path) -> Iterator[PrometheusServer]:
+    shutil.copytree(data, tmp_path / "data")
+    (tmp_path / "targets.json").write_text("[]")
+    with PrometheusServer(program, tmp_path) as running:
+        yield running
+
+
+class Counting(Prometheus):
+    """A client that counts its queries."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(FixedConnection(url))
+        self.queries = 0
+
+    @override
+    async def query(self, promql: str, at_s: float) -> list[RawSeries]:
+        self.queries += 1
+        return await super().query(promql, at_s)
+
+    @override
+    async def query_range(self, promql: str, start_s: int, end_s: int, step_s: int) -> list[RawSeries]:
+        self.queries += 1
+        return await super().query_range(promql, start_s, end_s, step_s)
+
+
+async def test_windows_of_all_lengths_are_counted_from_hours_that_are_asked_for_once(server: PrometheusServer) -> None:
+    client = Counting(server.url)
+    now_s = [float(NOW_S - 10 * 60)]
+    budgets = PrometheusBudgets(client, lambda: now_s[0])
+    asks = [BudgetAsk("ml", "m", sli, WINDOWS_S) for sli in (AVAILABILITY, LATENCY, BETWEEN)]
+    asks.append(BudgetAsk("ml", "other", AVAILABILITY, WINDOWS_S))
+    before = await budgets.read(asks)
+    assert before.counts["ml", "m", "availability"][300.0][NEW] == (30, 5)
+    client.queries = 0
+    now_s[0] = NOW_S
+    readings = await budgets.read(asks)
+    assert client.queries == 3 * 2 * (3 + 1), "three SLI kinds, total and part, three short windows and the open hour"
+    assert readings.unavailable is None
+    assert readings.at_s == NOW_S
+    # Nobody knows the threshold of "between", and nobody has seen "other".
+    assert readings.counts["ml", "m", "between"] == readings.counts["ml", "other", "availability"] == {}
+    availability, latency = readings.counts["ml", "m", "availability"], readings.counts["ml", "m", "latency"]
+    for window_s in (300.0, 1800.0, 6.0 * HOUR_S):
+        assert availability[window_s] == truth(NOW_S - window_s)
+    for window_s in (1.0 * DAY_S, 3.0 * DAY_S):
+        # Long windows begin with the hour that is nearest to their beginning.
+        assert availability[window_s] == truth(round((NOW_S - window_s) / HOUR_S) * HOUR_S)
+    assert availability[28.0 * DAY_S] == truth(None)
+    assert latency[6.0 * HOUR_S][OLD] == (availability[6.0 * HOUR_S][OLD][0], 6 * 60 // 5)
+    assert latency[28.0 * DAY_S][NEW] == (availability[28.0 * DAY_S][NEW][0], 0)
+    client.close()
+
+
+def truth(start_s: float | None) -> dict[str, tuple[int, int]]:
+    """Count what the samples after an instant show more than those before it; all of it without an instant."""
+    first: dict[tuple[str, str], tuple[int, int]] = {}
+    last: dict[tuple[str, str], tuple[int, int]] = {}
+    for version, pod, at_s, good, bad, _ in history():
+        if start_s is not None and at_s <= start_s:
+            first[version, pod] = good + bad, bad
+        last[version, pod] = good + bad, bad
+    counts: dict[str, tuple[int, int]] = {}
+    for (version, pod), (total, bad) in last.items():
+        old_total, old_bad = first.get((version, pod), (0, 0))
+        known_total, known_bad = counts.get(version, (0, 0))
+        counts[version] = known_total + total - old_total, known_bad + bad - old_bad
+    return {version: count for version, count in counts.items() if count[0]}
+
+
+async def test_a_prometheus_that_is_away_is_said(server: PrometheusServer) -> None:
+    client = Prometheus(FixedConnection(server.url))
+    server.stop()
+    readings = await PrometheusBudgets(client, lambda: NOW_S).read([BudgetAsk("ml", "m", AVAILABILITY, WINDOWS_S)])
+    assert readings == BudgetReadings(NOW_S, f"Prometheus at {server.url} can't be reached: nothing listens there", {})
+    client.close()
