@@ -49,8 +49,8 @@ class Draining:
     """Hash of the version."""
     label: str
     """The user's name of it."""
-    since: Time
-    """When its weight became 0."""
+    since: Time | None = None
+    """When the gateway was first seen without weight for it; absent until then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ def all_traffic(status: ModelDeploymentStatus, _: World, __: str) -> ModelDeploy
 def promote(status: ModelDeploymentStatus, world: World, why: str) -> ModelDeploymentStatus:
     """Move the pointer: the candidate is stable, and no pod of it restarts."""
     outcome = Outcome.PROMOTED if status.stable else Outcome.DEPLOYED
-    old = (Draining(status.stable.hash, status.stable.label, world.now_s),) if status.stable else ()
+    old = (Draining(status.stable.hash, status.stable.label),) if status.stable else ()
     return replace(
         _closed(status, world, outcome, why),
         stable=status.candidate,
@@ -69,12 +69,12 @@ def promote(status: ModelDeploymentStatus, world: World, why: str) -> ModelDeplo
 
 def drop_candidate(status: ModelDeploymentStatus, world: World, why: str) -> ModelDeploymentStatus:
     """Take the candidate out of traffic because nobody wishes for it any more; it may be tried again."""
-    return _without_candidate(_closed(status, world, Outcome.SUPERSEDED, why), world)
+    return _without_candidate(_closed(status, world, Outcome.SUPERSEDED, why))
 
 
 def roll_back(status: ModelDeploymentStatus, world: World, why: str) -> ModelDeploymentStatus:
     """Take the candidate out of traffic in one step, and remember not to try it again."""
-    closed = _without_candidate(_closed(status, world, Outcome.ROLLED_BACK, why), world)
+    closed = _without_candidate(_closed(status, world, Outcome.ROLLED_BACK, why))
     version = status.candidate.hash if status.candidate else ""
     others = tuple(known for known in status.quarantined if known != version)
     return replace(closed, quarantined=(version, *others)[:MAX_QUARANTINED])
@@ -94,10 +94,10 @@ def rest(status: ModelDeploymentStatus, _: World, __: str) -> ModelDeploymentSta
     return status
 
 
-def _without_candidate(status: ModelDeploymentStatus, world: World) -> ModelDeploymentStatus:
+def _without_candidate(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
     if not status.candidate:
         return status
-    gone = Draining(status.candidate.hash, status.candidate.label, world.now_s)
+    gone = Draining(status.candidate.hash, status.candidate.label)
     return replace(status, candidate=None, draining=(*status.draining, gone))
 
 

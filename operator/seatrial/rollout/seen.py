@@ -37,11 +37,11 @@ def _there(entry: Draining, world: World) -> bool:
 
 def _drains(entry: Draining, route: RouteView | None, now_s: float) -> Draining:
     """Let the time to drain begin only once the gateway has taken the version's weight away."""
-    if not route:
-        return entry
-    weight = route.weights.get(entry.hash)
-    gone = weight is None or (weight == 0 and route.accepted)
-    return entry if gone else replace(entry, since=now_s)
+    weight = route.weights.get(entry.hash) if route else None
+    if weight:
+        return replace(entry, since=None)
+    taken = weight is None or (route is not None and route.accepted)
+    return replace(entry, since=now_s) if taken and entry.since is None else entry
 
 
 def _step_clock(status: ModelDeploymentStatus, trial: Trial, world: World) -> Trial:

@@ -31,7 +31,9 @@ def intended_weight(status: ModelDeploymentStatus) -> int:
 
 def still_draining(status: ModelDeploymentStatus, now_s: float, drain_s: float) -> dict[str, float]:
     """Find the versions that lost their traffic less than ``drain_s`` ago, with the seconds left."""
-    left_s = {entry.hash: entry.since + drain_s - now_s for entry in status.draining}
+    left_s = {
+        entry.hash: drain_s if entry.since is None else entry.since + drain_s - now_s for entry in status.draining
+    }
     return {version: seconds for version, seconds in left_s.items() if seconds > 0}
 
 

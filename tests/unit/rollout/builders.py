@@ -86,7 +86,9 @@ def deploying() -> ModelDeploymentStatus:
     return ModelDeploymentStatus(phase=Phase.DEPLOYING, candidate=A, trial=Trial(A, NOW - 30, PLAN))
 
 
-def stable(*draining: VersionRef, since: float = NOW - 10, quarantined: tuple[str, ...] = ()) -> ModelDeploymentStatus:
+def stable(
+    *draining: VersionRef, since: float | None = NOW - 10, quarantined: tuple[str, ...] = ()
+) -> ModelDeploymentStatus:
     return ModelDeploymentStatus(
         phase=Phase.STABLE,
         stable=A,

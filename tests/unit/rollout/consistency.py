@@ -62,7 +62,7 @@ def _status(status: ModelDeploymentStatus, now_s: float) -> Iterator[str]:
         yield "a version was rolled back with nothing to roll back to"
     if candidate and candidate.hash in status.quarantined:
         yield "a quarantined version is on trial"
-    times = [entry.since for entry in status.draining]
+    times = [entry.since for entry in status.draining if entry.since is not None]
     times += [c.last_transition_time for c in status.conditions]
     if trial:
         yield from _trial(status)

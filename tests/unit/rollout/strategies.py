@@ -70,7 +70,7 @@ def statuses(draw: st.DrawFn, phases: Any = tuple(Phase), plan: Any = None) -> M
         stable=stable,
         candidate=candidate,
         trial=trial,
-        draining=tuple(Draining(one.hash, one.label, b.NOW - draw(ages_s)) for one in gone),
+        draining=tuple(Draining(one.hash, one.label, draw(maybe_ago)) for one in gone),
         quarantined=tuple(one.hash for one in spoilt),
     )
 

@@ -107,20 +107,24 @@ def test_drained_version_leaves_the_route_first_and_then_its_pods_go() -> None:
 
 
 @pytest.mark.parametrize(
-    ("route", "since"),
+    ("route", "first", "later"),
     [
-        (routed(a=90, c=10), b.NOW),  # acting failed, or the operator died: requests still come
-        (routed(a=100, c=0, accepted=False), b.NOW),  # asked for, not taken by the gateway yet
-        (routed(a=100, c=0), b.NOW - 25),
-        (routed(a=100, c=0, resolved=False), b.NOW - 25),  # some backend is unknown: that may last for ever
-        (routed(a=100), b.NOW - 25),
-        (None, b.NOW - 25),
+        (routed(a=90, c=10), None, None),  # acting failed, or the operator died: requests still come
+        (routed(a=100, c=0, accepted=False), None, b.NOW - 25),  # asked for, not taken by the gateway yet
+        (routed(a=100, c=0), b.NOW, b.NOW - 25),
+        (routed(a=100, c=0, resolved=False), b.NOW, b.NOW - 25),  # some backend is unknown: that may last for ever
+        (routed(a=100), b.NOW, b.NOW - 25),
+        (None, b.NOW, b.NOW - 25),
     ],
 )
-def test_draining_begins_when_the_gateway_has_taken_the_weight_away(route: RouteView | None, since: float) -> None:
-    status = b.stable(b.C, since=b.NOW - 25)
-    after = b.run(status, b.at_ease(status, wish=b.wish(b.A), route=route)).status
-    assert after.draining == (Draining(b.C.hash, "3", since),)
+def test_draining_begins_when_the_gateway_has_taken_the_weight_away(
+    route: RouteView | None, first: float | None, later: float | None
+) -> None:
+    for since, expected in ((None, first), (b.NOW - 25, later)):
+        status = b.stable(b.C, since=since)
+        decision = b.run(status, b.at_ease(status, wish=b.wish(b.A), route=route))
+        assert decision.status.draining == (Draining(b.C.hash, "3", expected),)
+        assert decision.look_again_s == (30.0 if expected in {None, b.NOW} else 5.0)
 
 
 def test_version_without_pods_is_kept_out_of_the_route() -> None:
