@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from seatrial.kube.workloads import VERSION_LABEL, deployment, name_of, service
+from seatrial.kube.workloads import PORT_ANNOTATION, VERSION_LABEL, deployment, name_of, service
 from seatrial.rollout.world import Wish
 
 if TYPE_CHECKING:
@@ -53,10 +53,10 @@ class Actor:
         services = {self._version(item) for item in self._cache.children("Service", key)}
         for version, replicas in target.replicas.items():
             wished = isinstance(world.wish, Wish) and version == world.wish.version
-            if wished and version not in services:
-                manifest = service(raw, version, raw["spec"]["port"])
-                self._cache.put("Service", await self._kube.apply(manifest))
             workload = world.workloads.get(version)
+            port = raw["spec"]["port"] if wished else self._port(key, name_of(raw, version))
+            if version not in services and port:
+                self._cache.put("Service", await self._kube.apply(service(raw, version, port)))
             if workload is None:
                 if wished and isinstance(world.wish, Wish):
                     warm_up_s = round(world.wish.plan.warm_up)
@@ -73,6 +73,12 @@ class Actor:
                 if self._version(item) not in kept and "deletionTimestamp" not in item["metadata"]:
                     meta = item["metadata"]
                     await self._kube.delete(kind, key.namespace, meta["name"], uid=meta["uid"])
+
+    def _port(self, key: Key, name: str) -> int | None:
+        """Recall the port of a version that no longer stands in the spec."""
+        found = self._cache.get("Deployment", key.namespace, name) or {"metadata": {}}
+        port = found["metadata"].get("annotations", {}).get(PORT_ANNOTATION, "")
+        return int(port) if port.isdecimal() else None
 
     @staticmethod
     def _version(item: Mapping[str, Any]) -> str:

@@ -6,30 +6,40 @@ It is apart from the ticks: a rollout never waits for it, and reads budgets from
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-
-from pydantic import ValidationError
 
 from seatrial.api.conditions import Condition
 from seatrial.api.model_slo import ModelSLOSpec
 from seatrial.api.slo_status import SLO_STATUS, ModelSLOStatus
 from seatrial.api.status import dump
-from seatrial.api.trial import PlannedObjective
 from seatrial.kube.errors import KubeError
 from seatrial.metrics.types import BudgetAsk
-from seatrial.rollout.budgets import assess, slo_status, windows_s
+from seatrial.rollout.budgets import assess, planned_by, slo_status, windows_s
 from seatrial.rollout.evidence import sli_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from seatrial.api.trial import PlannedObjective
     from seatrial.controller.cache import Cache, Raw
     from seatrial.controller.telemetry import Telemetry
     from seatrial.kube.client import Kube
     from seatrial.metrics.types import BudgetReadings, BudgetSource
 
 ROUND_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """One ModelSLO, and what has to be counted for it; or why it can't be used."""
+
+    raw: Raw
+    old: ModelSLOStatus
+    spec: ModelSLOSpec | None
+    wanted: tuple[tuple[str, PlannedObjective], ...]
+    asks: tuple[BudgetAsk, ...]
+    refusal: str | None
 
 
 class Budgets:
@@ -54,34 +64,31 @@ class Budgets:
             await asyncio.sleep(ROUND_S)
 
     async def round(self) -> None:
-        """Count all budgets once and write what changed."""
-        slos = {(raw["metadata"]["namespace"], raw["metadata"]["name"]): raw for raw in self._cache.all("ModelSLO")}
+        """Count all budgets once and write what changed; a ModelSLO that can't be used stops no other."""
         now_s = self._clock()
-        asked = [
-            (place, spec, rollout, planned)
-            for place, raw in slos.items()
-            if (spec := _spec(raw))
-            for rollout in self._answering(*place)
-            for planned in _planned(place[1], spec)
-        ]
-        asks = [
-            BudgetAsk(place[0], rollout, sli_of(planned), windows_s(spec, planned, now_s))
-            for place, spec, rollout, planned in asked
-        ]
+        questions = [self._question(raw, now_s) for raw in self._cache.all("ModelSLO")]
+        asks = [ask for question in questions for ask in question.asks]
         readings = await self._source.read(asks) if asks else None
-        for place, raw in slos.items():
-            spec = _spec(raw)
-            if not spec:
-                continue
-            budgets = [
-                assess(spec, planned, rollout, readings.counts.get((place[0], rollout, planned.key), {}), now_s)
-                for where, spec, rollout, planned in asked
-                if where == place and readings
+        for question in questions:
+            await self._write(question.raw, question.old, _answer(question, readings, now_s))
+
+    def _question(self, raw: Raw, now_s: float) -> _Question:
+        """Read a ModelSLO and find out what has to be counted for it."""
+        meta, old = raw["metadata"], SLO_STATUS.validate_python(raw.get("status") or {})
+        try:
+            spec = ModelSLOSpec.model_validate(raw["spec"])
+            wanted = [
+                (
+                    rollout,
+                    planned,
+                    BudgetAsk(meta["namespace"], rollout, sli_of(planned), windows_s(spec, planned, now_s)),
+                )
+                for rollout in self._answering(meta["namespace"], meta["name"])
+                for planned in planned_by(meta["name"], spec)
             ]
-            old = SLO_STATUS.validate_python(raw.get("status") or {})
-            kept = readings is not None and readings.unavailable is not None
-            new = slo_status(spec, raw["metadata"]["generation"], old.budgets if kept else budgets)
-            await self._write(raw, old, replace(new, conditions=_conditions(old, raw, readings, now_s)))
+        except ValueError as error:  # pydantic's too: the ModelDeployments that name it say the same
+            return _Question(raw, old, None, (), (), str(error))
+        return _Question(raw, old, spec, tuple((r, p) for r, p, _ in wanted), tuple(ask for _, _, ask in wanted), None)
 
     def _answering(self, namespace: str, slo: str) -> Iterator[str]:
         """Find the ModelDeployments that answer to a ModelSLO."""
@@ -101,29 +108,44 @@ class Budgets:
             self._telemetry.kube_error(None, error)
 
 
-def _spec(raw: Raw) -> ModelSLOSpec | None:
-    """Read a ModelSLO; one that can't be read is told of by the ModelDeployments that name it."""
-    try:
-        return ModelSLOSpec.model_validate(raw["spec"])
-    except ValidationError:
-        return None
+def _answer(question: _Question, readings: BudgetReadings | None, now_s: float) -> ModelSLOStatus:
+    """Make a ModelSLO's status of what was counted; while nothing can be counted the budgets stay as last known."""
+    meta, old, spec = question.raw["metadata"], question.old, question.spec
+    conditions = _conditions(question, readings, now_s)
+    if spec is None:
+        return replace(old, observed_generation=meta["generation"], conditions=conditions)
+    budgets = old.budgets
+    if readings is None or not readings.unavailable:
+        counts = readings.counts if readings else {}
+        budgets = tuple(
+            assess(spec, planned, rollout, counts.get((meta["namespace"], rollout, planned.key), {}), now_s)
+            for rollout, planned in question.wanted
+        )
+    return replace(slo_status(spec, meta["generation"], budgets), conditions=conditions)
 
 
-def _planned(slo: str, spec: ModelSLOSpec) -> list[PlannedObjective]:
-    return [PlannedObjective(slo, objective, objective.rollback or spec.rollback) for objective in spec.objectives]
-
-
-def _conditions(old: ModelSLOStatus, raw: Raw, readings: BudgetReadings | None, now_s: float) -> tuple[Condition, ...]:
-    down = readings.unavailable if readings else None
-    if readings is None:
-        value, reason, message = "Unknown", "NotNeeded", "no ModelDeployment answers to this ModelSLO"
-    elif down:
-        value, reason, message = "False", "Unavailable", f"the budgets are as last known: {down}"
+def _conditions(question: _Question, readings: BudgetReadings | None, now_s: float) -> tuple[Condition, ...]:
+    """Say whether the ModelSLO can be used, and whether its budgets are counted."""
+    if question.refusal:
+        accepted = ("False", "InvalidSLO", question.refusal)
     else:
-        value, reason, message = "True", "Available", "Prometheus answers"
-    had = next((c for c in old.conditions if c.type == "MetricsAvailable"), None)
-    since = had.last_transition_time if had and had.status == value else now_s
-    return (Condition("MetricsAvailable", value, reason, message, since, raw["metadata"]["generation"]),)
+        accepted = ("True", "Accepted", "the spec can be used")
+    if readings is None or not question.asks:
+        available = ("Unknown", "NotNeeded", "no ModelDeployment answers to this ModelSLO")
+    elif readings.unavailable:
+        available = ("False", "Unavailable", f"the budgets are as last known: {readings.unavailable}")
+    else:
+        available = ("True", "Available", "Prometheus answers")
+    old = {condition.type: condition for condition in question.old.conditions}
+    generation = question.raw["metadata"]["generation"]
+    return tuple(
+        Condition(kind, value, reason, message, _since(old.get(kind), value, now_s), generation)
+        for kind, (value, reason, message) in (("Accepted", accepted), ("MetricsAvailable", available))
+    )
+
+
+def _since(old: Condition | None, value: str, now_s: float) -> float:
+    return old.last_transition_time if old and old.status == value else now_s
 
 
 def _shown(status: ModelSLOStatus) -> ModelSLOStatus:

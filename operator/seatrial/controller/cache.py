@@ -6,7 +6,7 @@ reading before anything moves (see tick.py), and the status is written by compar
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seatrial.kube.workloads import MODEL_LABEL
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 Raw = dict[str, Any]
+IDENTITY = ("namespace", "name", "uid", "resourceVersion", "labels", "deletionTimestamp")
+REMEMBERED_DELETIONS = 1_000
+"""So many deleted objects are kept out; an answer that was on its way when its object went is never older."""
 
 
 class Key(NamedTuple):
@@ -30,18 +33,29 @@ class Cache:
     def __init__(self) -> None:
         self._objects: dict[tuple[str, str, str], Raw] = {}
         self._children: defaultdict[tuple[str, Key], set[str]] = defaultdict(set)
+        self._gone: deque[str] = deque(maxlen=REMEMBERED_DELETIONS)
 
     def put(self, kind: str, raw: Mapping[str, Any]) -> None:
-        """Remember an object as it is now."""
+        """Remember an object, unless something newer is known of it.
+
+        What a watch tells and what a call answers come on two ways, in any order. An answer that is overtaken by a
+        later event and then stands in the cache would be believed until the object changes once more, perhaps never.
+        """
         meta = raw["metadata"]
         place = (kind, meta["namespace"], meta["name"])
+        known = self._objects.get(place, {"metadata": {}})["metadata"]
+        # Resource versions of one object are decimal numbers that grow (Kubernetes API concepts, "Resource versions").
+        overtaken = known.get("uid") == meta["uid"] and int(known["resourceVersion"]) > int(meta["resourceVersion"])
+        if overtaken or meta["uid"] in self._gone:
+            return
         self._objects[place] = TRIM.get(kind, _whole)(raw)
         if owner := owner_of(kind, raw):
             self._children[kind, owner].add(meta["name"])
 
     def drop(self, kind: str, raw: Mapping[str, Any]) -> None:
-        """Forget an object, unless a successor of the same name is already there."""
+        """Forget an object for good, unless a successor of the same name is already there."""
         meta = raw["metadata"]
+        self._gone.append(meta["uid"])
         place = (kind, meta["namespace"], meta["name"])
         known = self._objects.get(place)
         if not known or known["metadata"]["uid"] != meta["uid"]:
@@ -61,10 +75,20 @@ class Cache:
         names = self._children.get((kind, owner), ())
         return [self._objects[kind, owner.namespace, name] for name in sorted(names)]
 
+    def replace(self, kind: str, namespace: str, name: str, fresh: Raw | None) -> None:
+        """Take what was just read, or that there was nothing, for what there is."""
+        known = self.get(kind, namespace, name)
+        if known and (not fresh or fresh["metadata"]["uid"] != known["metadata"]["uid"]):
+            self.drop(kind, known)
+        if fresh:
+            self.put(kind, fresh)
+
     def replace_children(self, kind: str, owner: Key, fresh: list[Raw]) -> None:
         """Take what was just read for all that there is."""
+        uids = {raw["metadata"]["uid"] for raw in fresh}
         for raw in self.children(kind, owner):
-            self.drop(kind, raw)
+            if raw["metadata"]["uid"] not in uids:
+                self.drop(kind, raw)
         for raw in fresh:
             self.put(kind, raw)
 
@@ -85,15 +109,15 @@ def _whole(raw: Mapping[str, Any]) -> Raw:
     return {**raw, "metadata": meta}
 
 
-def _meta(raw: Mapping[str, Any]) -> Raw:
+def _meta(raw: Mapping[str, Any], *also: str) -> Raw:
     meta = raw["metadata"]
-    return {key: meta[key] for key in ("namespace", "name", "uid", "labels", "deletionTimestamp") if key in meta}
+    return {key: meta[key] for key in (*IDENTITY, *also) if key in meta}
 
 
 def _deployment(raw: Mapping[str, Any]) -> Raw:
     status = raw.get("status") or {}
     kept = {key: status[key] for key in ("readyReplicas", "availableReplicas", "conditions") if key in status}
-    return {"metadata": _meta(raw), "spec": {"replicas": raw["spec"].get("replicas", 1)}, "status": kept}
+    return {"metadata": _meta(raw, "annotations"), "spec": {"replicas": raw["spec"].get("replicas", 1)}, "status": kept}
 
 
 def _pod(raw: Mapping[str, Any]) -> Raw:

@@ -81,7 +81,8 @@ class Observer:
             self._cache.put("ModelDeployment", raw)
         self._cache.replace_children("Deployment", key, deployments)
         self._cache.replace_children("Pod", key, pods)
-        self._cache.replace_children(self._router.kind, key, [route] if route else [])
+        # By name: a route that somebody else made carries no label of ours, and no watch tells when it has gone.
+        self._cache.replace(self._router.kind, *key, route)
 
     async def sight(self, raw: Raw, act_problem: str | None) -> Sight:
         """See one ModelDeployment as the cache and the metrics source show it."""

@@ -80,7 +80,11 @@ class Ticker:
         sight = await self._observer.sight(raw, memory.problem)
         decision = self._decide(sight)
         if not decision.urgent and _moves(sight, decision):
-            await self._observer.refresh(key)
+            try:
+                await self._observer.refresh(key)
+            except KubeError as error:
+                self._telemetry.kube_error(key, error)
+                return self._later(memory, error.sentence)
             raw = self._observer.raw(key)
             if raw is None:
                 return None, memory

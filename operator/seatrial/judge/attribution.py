@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seatrial.judge.evalue import GRID_POINTS, FloatArray, log_e_restart, log_e_value, log_mean_exp
-from seatrial.judge.restart import restart_points
+from seatrial.judge.restart import orders, restart_points
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -49,17 +49,17 @@ class Attribution:
     log_e
         Log of the evidence that the candidate fails more often than stable, over the whole trial (restart mixture).
     stable
-        What stable got in the stretch in which the candidate did worst.
+        What stable got since each restart point, the beginning of the trial first.
     stable_log_e
-        Log of the evidence that stable was over the limit itself in that stretch.
+        Log of the evidence that stable itself was over the limit since each restart point, shape as ``stable``.
     """
 
     log_e: float
-    stable: Counts
-    stable_log_e: float
+    stable: tuple[Counts, ...]
+    stable_log_e: FloatArray
 
 
-def attribute(evidence: Evidence, p0: float, stretch: int) -> Attribution | None:
+def attribute(evidence: Evidence, p0: float) -> Attribution | None:
     """Compare candidate and stable over the same time.
 
     Parameters
@@ -68,20 +68,15 @@ def attribute(evidence: Evidence, p0: float, stretch: int) -> Attribution | None
         Counts of both sides, with a restart point wherever the share of traffic changed.
     p0
         The objective's limit, 0 < p0 < 1.
-    stretch
-        Index of the restart point since which the candidate did worst, 0 is the beginning of the trial.
 
     Returns
     -------
     Attribution or None
-        ``None`` when there is no stable version, or none with requests in that stretch: then nobody shares the blame.
+        ``None`` when there is no stable version: then nobody shares the blame.
     """
     if evidence.stable is None:
         return None
     candidate_points, stable_points = restart_points(evidence)
-    stable = evidence.stable - stable_points[stretch]
-    if stable.total == 0:
-        return None
     intervals = [
         (
             now.total - then.total,
@@ -98,15 +93,16 @@ def attribute(evidence: Evidence, p0: float, stretch: int) -> Attribution | None
         )
     ]
     log_e = log_e_attribution(*np.array(intervals, dtype=np.float64).T) / evidence.dispersion
-    order = np.arange(len(log_e))
     if evidence.retired:
         # shares changed within the first interval, and who had the errors then is not known: that bet is given up
         log_e[0] = -np.inf
-        order[1:] += evidence.retired
+    order = orders(len(log_e), evidence.retired)
+    stable = tuple(evidence.stable - then for then in stable_points)
+    totals, bads = np.array([(since.total, since.bad) for since in stable]).T
     return Attribution(
         log_e=float(log_e_restart(log_e, [0], order)[0]),
         stable=stable,
-        stable_log_e=float(log_e_value(stable.total, stable.bad, p0)[0]) / evidence.dispersion,
+        stable_log_e=log_e_value(totals, bads, p0) / evidence.dispersion,
     )
 
 

@@ -135,6 +135,7 @@ def judge_all(trials: Sequence[Trial]) -> list[tuple[Judgement, ...]]:
             case = Case(
                 objective=objective,
                 evidence=evidence,
+                counts=evidence.candidate,
                 budget=float(objective.error_budget),
                 p0=p0,
                 decisive=mixed if trial.restarts else whole,

@@ -9,15 +9,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from seatrial.judge.types import Counts
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from seatrial.judge.types import Evidence
 
-__all__ = ["MAX_RESTARTS", "RESTART_REQUESTS", "next_restart", "restart_points", "retire"]
+__all__ = ["MAX_RESTARTS", "OUTAGE_REQUESTS", "RESTART_REQUESTS", "next_restart", "orders", "restart_points", "retire"]
 
 RESTART_REQUESTS = 1500
 """Requests of the candidate after which a new restart point is set."""
+
+OUTAGE_REQUESTS = 150
+"""The same while the environment is to blame."""
 
 MAX_RESTARTS = 24
 """Restart points that are kept besides the beginning of the trial."""
@@ -26,9 +33,18 @@ MAX_RESTARTS = 24
 _BEGINNING = Counts(0, 0)
 
 
-def next_restart(total_since_last_restart: int) -> bool:
-    """Whether it is time for another restart point, given the candidate's requests since the last one."""
-    return total_since_last_restart >= RESTART_REQUESTS
+def next_restart(total_since_last_restart: int, *, environment: bool = False) -> bool:
+    """Tell whether it is time for another restart point.
+
+    Parameters
+    ----------
+    total_since_last_restart
+        The candidate's requests since the last one.
+    environment
+        Whether the last verdict was Environment. Then points come closer together, because a version is judged afresh
+        from the first one that is set when the outage is over.
+    """
+    return total_since_last_restart >= (OUTAGE_REQUESTS if environment else RESTART_REQUESTS)
 
 
 def retire(
@@ -57,3 +73,10 @@ def restart_points(evidence: Evidence) -> tuple[tuple[Counts, ...], tuple[Counts
     named = evidence.since[:1] == (_BEGINNING,)
     since, stable_since = evidence.since[named:], evidence.stable_since[named:]
     return (_BEGINNING, *since), (_BEGINNING, *stable_since)
+
+
+def orders(points: int, retired: int) -> NDArray[np.int64]:
+    """Give restart points their order: 0 is the beginning, the next come after those that retired; (points,)."""
+    order = np.arange(points)
+    order[1:] += retired
+    return order

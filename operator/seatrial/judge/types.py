@@ -169,6 +169,7 @@ class Evidence:
     retired: int = 0
     dispersion: float = 1.0
     allowance: float | None = None
+    stable_lags: bool = False
 
     def __post_init__(self) -> None:
         expected = 0 if self.stable is None else len(self.since)
@@ -207,6 +208,8 @@ class Judgement:
         Variance over mean by which the evidence was tempered; 1 is untempered.
     e_attribution
         Evidence that the candidate fails more often than stable; ``None`` when the question did not arise.
+    awaits_stable
+        Whether the candidate is condemned but for stable's next sample; see ``Evidence.stable_lags``.
     """
 
     objective: str
@@ -221,3 +224,4 @@ class Judgement:
     threshold: float
     dispersion: float
     e_attribution: float | None = None
+    awaits_stable: bool = False

@@ -3,9 +3,10 @@
 1. ``Burning``: the release overspent its absolute allowance, or the e-value reached ``S / alpha`` (S objectives share
    alpha, Bonferroni), in both cases with at least ``min_bad`` bad requests. Counts that reached it keep their meaning
    when the metrics source goes away afterwards, so this comes first.
-2. ``Environment`` instead of the latter: in the stretch in which the candidate did worst, the odds are at least 2:1
-   that stable was over the limit too, and the evidence that the candidate fails more often than stable is below its
-   threshold too.
+2. ``Environment`` instead of the latter. A test since a restart point is excused when the odds are at least 2:1 that
+   stable was over the limit in the same stretch, and the evidence that the candidate fails more often than stable is
+   below the threshold too. If those left do not condemn the version, it is not blamed. Once there is a restart point
+   after the outage, the version is judged on what came since then.
 3. ``Unavailable`` and ``NoData``: nothing can be said about now. Neither a fault of the version nor a success.
 4. ``Healthy``: the step's requests were seen, the odds on the whole trial are at least 2:1 for the version, and no
    stretch since a restart point speaks 10:1 against it. Strict mode also asks for proof: the evidence that the version
@@ -18,12 +19,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from seatrial.judge import sentences
 from seatrial.judge.attribution import Attribution, attribute
-from seatrial.judge.evalue import log_e_health
+from seatrial.judge.evalue import log_e_health, log_e_restart
 from seatrial.judge.guard import excess, overspent
-from seatrial.judge.restart import restart_points
-from seatrial.judge.types import Judgement, Verdict
+from seatrial.judge.restart import orders, restart_points
+from seatrial.judge.types import Counts, Judgement, Verdict
 
 if TYPE_CHECKING:
     from seatrial.judge.evalue import FloatArray
@@ -45,6 +48,8 @@ class Case(NamedTuple):
 
     objective: Objective
     evidence: Evidence
+    counts: Counts
+    """The candidate's events that are judged: those since the beginning, or since an outage was over."""
     budget: float
     p0: float
     decisive: float
@@ -74,7 +79,7 @@ class Case(NamedTuple):
     @property
     def said(self) -> str:
         """What was counted, in words."""
-        return sentences.counted(self.evidence.candidate, self.budget)
+        return sentences.counted(self.counts, self.budget)
 
 
 def stretches(evidence: Evidence) -> list[tuple[int, int]]:
@@ -89,16 +94,21 @@ def judgement(case: Case) -> Judgement:
     """Apply the rules of the module's description: first those that blame, then those that hold or pass."""
     counts, allowance = case.evidence.candidate, case.evidence.allowance
     attribution: Attribution | None = None
+    awaits_stable = False
     if counts.bad < case.objective.min_bad:
         verdict, sentence = _held_or_passed(case)
     elif allowance is not None and overspent(counts, case.budget, allowance):
         verdict = Verdict.Burning
         sentence = f"{case.said}. {sentences.overspending(excess(counts, case.budget), allowance)}"
     elif case.fired:
-        attribution = attribute(case.evidence, case.p0, case.stretch)
+        attribution = attribute(case.evidence, case.p0)
         verdict, sentence = _blamed(case, attribution)
+        awaits_stable = verdict is Verdict.Burning and case.evidence.stable_lags
     else:
         verdict, sentence = _held_or_passed(case)
+    if awaits_stable:
+        verdict = Verdict.Inconclusive
+        sentence = f"{case.said}: it waits for stable's count of the same time, to know whether stable suffers too."
     return Judgement(
         objective=case.objective.name,
         slo=case.objective.slo,
@@ -112,35 +122,71 @@ def judgement(case: Case) -> Judgement:
         threshold=case.threshold,
         dispersion=case.evidence.dispersion,
         e_attribution=_capped(attribution.log_e) if attribution else None,
+        awaits_stable=awaits_stable,
     )
 
 
 def _blamed(case: Case, attribution: Attribution | None) -> tuple[Verdict, str]:
     """Say whose fault it is that the candidate is over its limit."""
-    said = case.said
-    if case.stretch:
-        total, bad = stretches(case.evidence)[case.stretch]
-        said += f"; {bad:,} of the last {total:,}"
-    undecided = attribution is not None and attribution.log_e < math.log(case.threshold)
-    if attribution and undecided and attribution.stable_log_e >= _STABLE_BURNS:
-        stable = attribution.stable
-        return Verdict.Environment, (
-            f"{said}. But so were {stable.bad:,} of {stable.total:,} of stable at the same time; the evidence "
-            f"that the candidate is worse is {sentences.odds(attribution.log_e)}: the surroundings are to blame."
+    needed = math.log(case.threshold)
+    if attribution is None or attribution.log_e >= needed:
+        return Verdict.Burning, _condemned(case)
+    excused = attribution.stable_log_e >= _STABLE_BURNS
+    if not excused.any():
+        return Verdict.Burning, _condemned(case)
+    kept = np.where(excused, -np.inf, case.since)
+    order = orders(len(kept), case.evidence.retired)
+    alone = case._replace(since=kept, decisive=float(log_e_restart(kept, [0], order)[0]))
+    if alone.decisive >= needed:
+        return Verdict.Burning, _condemned(alone)
+    clean = len(excused) - int(excused[::-1].argmax())
+    if clean < len(excused):
+        return _since_the_outage(alone, clean)
+    if case.evidence.unavailable is not None or not case.evidence.fresh:
+        return _held_or_passed(case)
+    stable = attribution.stable[case.stretch]
+    return Verdict.Environment, (
+        f"{_at_its_worst(case)}. But so were {stable.bad:,} of {stable.total:,} of stable at the same time; the "
+        f"evidence that the candidate is worse is {sentences.odds(attribution.log_e)}: the surroundings are to blame."
+    )
+
+
+def _since_the_outage(case: Case, clean: int) -> tuple[Verdict, str]:
+    """Judge afresh from the first restart point after what stable suffered too."""
+    total, bad = stretches(case.evidence)[clean]
+    verdict, sentence = _held_or_passed(
+        case._replace(
+            counts=Counts(total, bad),
+            trial=float(case.since[clean]),
+            loudest=float(case.since[clean:].max()),
+            step_total=min(case.step_total, total),
         )
+    )
+    return verdict, f"Since an outage that stable suffered too: {sentence}"
+
+
+def _condemned(case: Case) -> str:
     limit = sentences.percent(case.p0)
-    sentence = f"{said}. A version within its limit of {limit} comes to this {sentences.trials(case.decisive)}."
-    return Verdict.Burning, sentence
+    odds = sentences.trials(case.decisive)
+    return f"{_at_its_worst(case)}. A version within its limit of {limit} comes to this {odds}."
+
+
+def _at_its_worst(case: Case) -> str:
+    if not case.stretch:
+        return case.said
+    total, bad = stretches(case.evidence)[case.stretch]
+    return f"{case.said}; {bad:,} of the last {total:,}"
 
 
 def _held_or_passed(case: Case) -> tuple[Verdict, str]:
     """Say whether a version that is not over its limit may go on."""
-    evidence, said, limit = case.evidence, case.said, sentences.percent(case.p0)
-    if evidence.unavailable is not None:
-        return Verdict.Unavailable, f"The metrics source does not answer ({evidence.unavailable}); last known: {said}."
-    if not evidence.fresh:
+    said, limit = case.said, sentences.percent(case.p0)
+    if case.evidence.unavailable is not None:
+        problem = case.evidence.unavailable
+        return Verdict.Unavailable, f"The metrics source does not answer ({problem}); last known: {said}."
+    if not case.evidence.fresh:
         return Verdict.NoData, f"No recent sample of this version; last known: {said}."
-    if evidence.candidate.total == 0:
+    if case.counts.total == 0:
         return Verdict.NoData, "No request of this version was counted yet."
     if case.step_total < case.min_requests:
         need = f"{case.step_total:,} of the {case.min_requests:,} requests that this step asks for were seen"
@@ -159,8 +205,8 @@ def _held_or_passed(case: Case) -> tuple[Verdict, str]:
 
 def _proof_of_health(case: Case) -> float:
     """Log evidence that the version is within its limit; all objectives must prove it, so alpha is not shared."""
-    counts = case.evidence.candidate
-    return float(log_e_health(counts.total, counts.bad, case.p0)[0]) / case.evidence.dispersion
+    proof = log_e_health(case.counts.total, case.counts.bad, case.p0)
+    return float(proof[0]) / case.evidence.dispersion
 
 
 def _capped(log_e: float) -> float:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 MODEL_LABEL = "seatrial.dev/model"
 VERSION_LABEL = "seatrial.dev/version"
+PORT_ANNOTATION = "seatrial.dev/port"
+"""On a version's Deployment: what its Service must lead to, also after the spec has moved on to another version."""
 MANAGED_BY = {"app.kubernetes.io/managed-by": "seatrial"}
 
 SERVICE_PORT = 80
@@ -100,7 +102,10 @@ def deployment(
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": owned_metadata(owner, name_of(owner, version), labels),
+        "metadata": {
+            **owned_metadata(owner, name_of(owner, version), labels),
+            "annotations": {PORT_ANNOTATION: str(owner["spec"]["port"])},
+        },
         "spec": {
             "replicas": replicas,
             "minReadySeconds": warm_up_s,

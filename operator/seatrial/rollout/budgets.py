@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from seatrial.api.slo_status import ModelSLOStatus, ObjectiveBudget, Tier, VersionCounts
+from seatrial.api.trial import PlannedObjective
 from seatrial.judge import tiers as rules
 from seatrial.judge.budget import Period, Window, calendar_window, freeze, rolling_window, spend
 from seatrial.judge.guard import allowance
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from seatrial.api.model_slo import ModelSLOSpec
-    from seatrial.api.trial import PlannedObjective
     from seatrial.judge.types import Objective
 
     ByWindow = Mapping[float, Mapping[str, tuple[int, int]]]
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 HOUR_S = 3600.0
 ALL = 100
 MAX_VERSIONS = 32
+
+
+def planned_by(slo: str, spec: ModelSLOSpec) -> list[PlannedObjective]:
+    """Take the objectives of a ModelSLO, each with the rollback that holds for it."""
+    return [PlannedObjective(slo, objective, objective.rollback or spec.rollback) for objective in spec.objectives]
 
 
 def window_of(spec: ModelSLOSpec, now_s: float) -> Window:

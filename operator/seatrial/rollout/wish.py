@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from seatrial.api.model_deployment import ModelDeploymentSpec
 from seatrial.api.model_slo import ModelSLOSpec
-from seatrial.api.trial import Plan, PlannedObjective
+from seatrial.api.trial import Plan
+from seatrial.rollout.budgets import planned_by
 from seatrial.rollout.evidence import objective_of, sli_of
 from seatrial.rollout.versions import version_hash
 from seatrial.rollout.world import Refusal, Wish
@@ -37,7 +38,7 @@ def wish_of(
         parsed = ModelDeploymentSpec.model_validate(spec)
     except ValidationError as error:
         return Refusal("InvalidSpec", _sentence("this ModelDeployment", error))
-    objectives: list[PlannedObjective] = []
+    objectives = []
     for ref in parsed.slos:
         if ref.name not in slos:
             return Refusal("SLOMissing", f"ModelSLO {ref.name} doesn't exist in this namespace: apply it, or edit slos")
@@ -45,7 +46,7 @@ def wish_of(
             slo = ModelSLOSpec.model_validate(slos[ref.name])
         except ValidationError as error:
             return Refusal("InvalidSLO", _sentence(f"ModelSLO {ref.name}", error))
-        planned = [PlannedObjective(ref.name, one, one.rollback or slo.rollback) for one in slo.objectives]
+        planned = planned_by(ref.name, slo)
         for one in planned:
             try:
                 check(sli_of(one))
