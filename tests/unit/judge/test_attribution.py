@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy.integrate import quad  # type: ignore[import-untyped]  # scipy ships 
 
 from seatrial.judge.attribution import log_e_attribution
 from seatrial.judge.judge import judge
+from seatrial.judge.restart import OUTAGE_REQUESTS, next_restart
 from seatrial.judge.types import Counts, Evidence, Objective, Verdict
 
 AVAILABILITY = Objective("availability", "shop", Decimal("99.9"))
@@ -123,3 +125,58 @@ def test_clustered_errors_are_weaker_attribution() -> None:
     assert clean.e_attribution is not None
     assert bursts.e_attribution is not None
     assert bursts.e_attribution < clean.e_attribution
+
+
+OUTAGE = Evidence(Counts(600, 60), stable=Counts(5400, 540))
+AFTER = replace(OUTAGE, since=(Counts(600, 60),), stable_since=(Counts(5400, 540),))
+
+
+def test_after_a_shared_outage_the_version_is_judged_afresh() -> None:
+    """Otherwise one bad minute of a database would hold every trial for days."""
+    assert judge([AVAILABILITY], [OUTAGE])[0].verdict is Verdict.Environment
+    soon = replace(AFTER, candidate=Counts(605, 60), stable=Counts(5445, 540))
+    assert judge([AVAILABILITY], [soon])[0].verdict is Verdict.Inconclusive
+    later = replace(AFTER, candidate=Counts(1600, 60), stable=Counts(14_400, 545))
+    recovered = judge([AVAILABILITY], [later])[0]
+    assert recovered.verdict is Verdict.Healthy
+    assert "Since an outage that stable suffered too: 0 of 1,000 requests were bad" in recovered.sentence
+    assert judge([AVAILABILITY], [later], min_requests=1001)[0].verdict is Verdict.Inconclusive
+    assert judge([AVAILABILITY], [later], strict=True)[0].verdict is Verdict.Inconclusive
+
+
+def test_a_version_that_breaks_alone_after_a_shared_outage_is_blamed() -> None:
+    broken = replace(AFTER, candidate=Counts(1600, 90), stable=Counts(14_400, 545))
+    assert judge([AVAILABILITY], [broken])[0].verdict is Verdict.Burning
+    nearly_promoted = replace(AFTER, candidate=Counts(1600, 72), stable=Counts(5440, 540))
+    condemned = judge([AVAILABILITY], [nearly_promoted])[0]
+    assert condemned.verdict is Verdict.Burning
+    assert condemned.e_attribution is not None
+    assert condemned.e_attribution < condemned.threshold  # what condemns it is its own record since the outage
+    assert "12 of the last 1,000" in condemned.sentence
+
+
+def test_a_second_shared_outage_is_excused_too() -> None:
+    again = replace(AFTER, candidate=Counts(1600, 160), stable=Counts(14_400, 1440))
+    assert judge([AVAILABILITY], [again])[0].verdict is Verdict.Environment
+
+
+def test_an_outage_is_not_called_while_nothing_is_known_of_now() -> None:
+    assert judge([AVAILABILITY], [replace(OUTAGE, unavailable="timeout")])[0].verdict is Verdict.Unavailable
+    assert judge([AVAILABILITY], [replace(OUTAGE, fresh=False)])[0].verdict is Verdict.NoData
+
+
+def test_blame_waits_for_a_sample_of_stable_from_the_same_time() -> None:
+    """The candidate is scraped first: what both suffer seems to be its own until stable is scraped."""
+    first = Evidence(Counts(100, 20), stable=Counts(900, 0), stable_lags=True)
+    waiting = judge([AVAILABILITY], [first])[0]
+    assert (waiting.verdict, waiting.awaits_stable) == (Verdict.Inconclusive, True)
+    shared = judge([AVAILABILITY], [replace(first, stable=Counts(1000, 200), stable_lags=False)])[0]
+    assert (shared.verdict, shared.awaits_stable) == (Verdict.Environment, False)
+    alone = judge([AVAILABILITY], [replace(first, stable=Counts(1000, 0), stable_lags=False)])[0]
+    assert (alone.verdict, alone.awaits_stable) == (Verdict.Burning, False)
+
+
+def test_restart_points_come_closer_together_during_an_outage() -> None:
+    assert not next_restart(OUTAGE_REQUESTS - 1, environment=True)
+    assert next_restart(OUTAGE_REQUESTS, environment=True)
+    assert not next_restart(OUTAGE_REQUESTS)
