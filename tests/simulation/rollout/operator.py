@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     Point = Literal["before record", "before act", "in act"]
 
-LOOK_S = 1.0
 FRESH_S = 7.0
 RESTARTS_IN_S = 3.0
 MOST_LOOKS = 10
@@ -49,6 +48,7 @@ class Operator:
     prometheus: Prometheus
     wish: Wish | Refusal
     generation: int = 1
+    look_s: float = 1.0
     stored: dict[str, Any] = field(default_factory=dict)
     next_look_s: float | None = 0.0
     stale_s: float = 0.0
@@ -97,7 +97,7 @@ class Operator:
         """Observe, judge, decide, record, act, report; True when it was killed on the way."""
         status = self.status
         world = self._world(status)
-        decision = decide(status, world, look_s=LOOK_S)
+        decision = decide(status, world, look_s=self.look_s)
         if point == "before record":
             return True
         if decision.status != status:

@@ -13,7 +13,7 @@ from seatrial.rollout.wish import wish_of
 from seatrial.rollout.world import Wish
 from tests.simulation.rollout.cluster import Cluster, Model
 from tests.simulation.rollout.operator import Operator
-from tests.simulation.rollout.prometheus import Prometheus
+from tests.simulation.rollout.prometheus import SCRAPE_S, Prometheus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,8 +135,9 @@ def begin(
 ) -> Story:
     """Deploy version 1 and wait until it serves."""
     known = {"1": Model("1"), **(models or {})}
-    cluster = Cluster(np.random.default_rng(seed), {}, rate_hz=rate_hz)
-    prometheus = Prometheus(cluster)
+    random = np.random.default_rng(seed)
+    cluster = Cluster(random, {}, rate_hz=rate_hz)
+    prometheus = Prometheus(cluster, next_scrape_s=random.uniform(0, SCRAPE_S))
     slo = {"objectives": list(objectives), "rollback": {"burnRate": "1"}}
     operator = Operator(cluster, prometheus, None)  # type: ignore[arg-type] # the wish follows below, before any look
     story = Story(known, cluster, prometheus, operator, slo)
