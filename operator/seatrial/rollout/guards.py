@@ -5,6 +5,7 @@ They read only the status and the world. Nothing here changes anything.
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import TYPE_CHECKING
 
 from seatrial.api.fields import format_duration
@@ -87,6 +88,7 @@ def fault(status: ModelDeploymentStatus, world: World) -> str | None:
 def enforced(guard: Guard) -> Guard:
     """Let a guard act only when verdicts are more than told."""
 
+    @wraps(guard)
     def guarded(status: ModelDeploymentStatus, world: World) -> str | None:
         return None if world.observing else guard(status, world)
 

@@ -27,6 +27,10 @@ def test_the_phase_page_is_up_to_date() -> None:
     assert phases.PAGE.read_text() == phases.page(), "docs/guide/phases.md is old: run `make crds`"
 
 
+def test_every_move_says_when() -> None:
+    assert [row.name for row in TRANSITIONS if not row.guard.__doc__] == []
+
+
 @EACH_PAGE
 def test_links_lead_to_files_that_exist(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
