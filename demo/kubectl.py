@@ -133,6 +133,7 @@ class Follow:
                 documents, rest = split_documents(rest + decoder.decode(chunk))
                 for event in documents:
                     yield State(seen_s, None if event["type"] == "DELETED" else event["object"])
+            await process.wait()
         finally:
             if process.returncode is None:
                 process.kill()
