@@ -2,13 +2,13 @@
 
 import math
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from demo.kubectl import JsonObject
 from demo.load import VersionCounts, Window
@@ -97,7 +97,7 @@ class Stage:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._started_s = time.monotonic()
-        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+        self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
         self._last_turn: Turn | None = None
 
     def __enter__(self) -> Self:
@@ -112,8 +112,8 @@ class Stage:
     def say(self, text: str, style: str = "") -> None:
         """Print a line of the story with the seconds since its beginning."""
         elapsed_s = time.monotonic() - self._started_s
-        self._console.print(f"[dim]{elapsed_s:5.0f} s[/dim]  ", end="")
-        self._console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+        line = Text.assemble((f"{elapsed_s:5.0f} s  ", "dim"), (text, style))
+        self._console.print(line, highlight=False, soft_wrap=True)
 
     def follow(self, deployment: JsonObject | None) -> None:
         """Print where the rollout stands when that has changed."""
@@ -131,8 +131,3 @@ class Stage:
         """Refresh the table below the lines."""
         if self._live:
             self._live.update(table, refresh=True)
-
-    def leave(self, tables: Iterable[Table]) -> None:
-        """Print tables that stay."""
-        for table in tables:
-            self._console.print(table)
