@@ -13,7 +13,7 @@ from rich.table import Table
 
 from seatrial.cli.formats import DURATION, output_option, print_json, screen, seconds
 from seatrial.cli.manifests import Deployment, objectives_of, read_manifests
-from seatrial.judge.detection import Detection, detection, likely_horizon, resolve
+from seatrial.judge.detection import Detection, Resolution, detection, likely_horizon, resolve
 from seatrial.judge.restart import RESTART_REQUESTS
 from seatrial.judge.sentences import percent, significant
 
@@ -81,8 +81,7 @@ class StepPlan:
     objective: str
     slo: str
     failures: tuple[Failure, ...]
-    resolvable: bool
-    proves: str
+    resolution: Resolution
 
 
 @click.command("plan")
@@ -202,12 +201,20 @@ def _plan(
                     objective=objective.name,
                     slo=objective.slo,
                     failures=failures,
-                    resolvable=resolution.resolvable,
-                    proves=resolution.sentence,
+                    resolution=resolution,
                 )
             )
         restart_points += 1 + requests // RESTART_REQUESTS
     return steps
+
+
+def _can_prove(step: StepPlan) -> str:
+    resolution = step.resolution
+    if step.requests >= resolution.proof:
+        return "health"
+    if resolution.resolvable:
+        return f"excess; health takes {resolution.proof:,}"
+    return f"little; excess takes {resolution.needed:,} requests"
 
 
 def _show(name: str, rps: float, steps: list[StepPlan]) -> None:
@@ -230,6 +237,6 @@ def _show(name: str, rps: float, steps: list[StepPlan]) -> None:
             f"{step.slo}/{step.objective}",
             *(_SAYS.get(f.found) or seconds(f.detect_s) for f in step.failures),
             percent(float(significant(max(costs)))) if costs else "",
-            "the objective" if step.resolvable else step.proves.split(": ", 1)[1].rstrip("."),
+            _can_prove(step),
         )
     screen().print(table)

@@ -61,9 +61,20 @@ class Detection:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What a number of requests can say about an objective."""
+    """What a number of requests can say about an objective.
 
-    requests: int
+    Parameters
+    ----------
+    resolvable
+        Whether the budget grants them enough bad ones to tell a version within it from one beyond.
+    needed
+        Requests from which on it does.
+    proof
+        Requests without a bad one that prove health, which strict mode asks for.
+    sentence
+        The same in plain words.
+    """
+
     resolvable: bool
     needed: int
     proof: int
@@ -179,7 +190,7 @@ def resolve(objective: Objective, requests: int) -> Resolution:
         sentence = (
             f"{said}: too few to tell a version within the budget from one a little beyond; that takes {needed:,}."
         )
-    return Resolution(requests=requests, resolvable=requests >= needed, needed=needed, proof=proof, sentence=sentence)
+    return Resolution(resolvable=requests >= needed, needed=needed, proof=proof, sentence=sentence)
 
 
 def _staircase(p0: float, threshold: float, min_bad: int, horizon: int) -> NDArray[np.int64]:

@@ -71,17 +71,19 @@ def test_what_an_objective_tolerates_is_said(tmp_path: Path) -> None:
 
 def test_a_step_too_small_for_its_objective_says_how_many_requests_it_takes(tmp_path: Path) -> None:
     small = plan(tmp_path, f"{DEPLOYMENT.replace('10m, minRequests: 500', '2m')}---{SLO}")[0]
-    assert not small["resolvable"]
-    assert "600 requests at 99.9 % grant 0.6 bad ones" in small["proves"]
-    assert "3,000" in small["proves"]
+    resolution = small["resolution"]
+    assert (resolution["resolvable"], resolution["needed"]) == (False, 3000)
+    assert "600 requests at 99.9 % grant 0.6 bad ones" in resolution["sentence"]
 
 
 def test_table_for_people(tmp_path: Path) -> None:
     file = tmp_path / "model.yaml"
-    file.write_text(f"{DEPLOYMENT}---{SLO}")
+    file.write_text(f"{DEPLOYMENT.replace('weight: 50', 'weight: 8')}---{SLO}")
     result = CliRunner().invoke(main, ["plan", "-f", str(file), "--rps", "50"])
     assert result.exit_code == 0
     assert "tolerated" in result.stdout
+    assert "little; excess takes 3,000 requests" in result.stdout
+    assert "health " in result.stdout
     assert "scorer/availability" in result.stdout
 
 

@@ -80,3 +80,21 @@ def test_replacement_says_the_arithmetic() -> None:
     assert page.burn_rate == 9
     assert "1 / 0.1 = 10" in page.note
     assert "14.4 could never fire" in page.note
+
+
+def test_figure_5_6_short_window_stops_the_alert_soon_after_the_trouble() -> None:
+    """15 % errors for 10 minutes fire after 5.76 min; the short window clears 4.5 min after the end, the long 54."""
+    page = tiers(Preset.Workbook, BUDGET)[0]
+    step_s, trouble = 1.0, (7200.0, 7800.0)
+
+    def burn_rate(now_s: float, window_s: float) -> float:
+        overlap_s = max(0.0, min(now_s, trouble[1]) - max(now_s - window_s, trouble[0]))
+        return 0.15 * overlap_s / window_s / float(BUDGET)
+
+    instants = [trouble[0] + step_s * i for i in range(6000)]
+    burning = [(now_s, burn_rate(now_s, page.long_s), burn_rate(now_s, page.short_s)) for now_s in instants]
+    fired = [now_s for now_s, long_rate, short_rate in burning if page.fires(long_rate, short_rate)]
+    long_alone = [now_s for now_s, long_rate, _ in burning if long_rate > float(page.burn_rate)]
+    assert fired[0] - trouble[0] == pytest.approx(5.76 * 60, abs=2)
+    assert fired[-1] - trouble[1] == pytest.approx(4.5 * 60, abs=3)
+    assert long_alone[-1] - trouble[1] == pytest.approx(54 * 60, abs=20)
