@@ -54,6 +54,7 @@ crds: setup ## write crds/ and docs that are made from the code
 ##@ Test
 .PHONY: test
 test: deploy demo-image ## run every test: unit, property, simulation, API server, Prometheus, cluster
+	$(BIN)/python -m tests.prometheus.server
 	$(IN_CLUSTER) $(BIN)/pytest $(FAST_TESTS) tests/apiserver tests/prometheus tests/cluster --cov
 
 .PHONY: test-unit
@@ -75,6 +76,7 @@ test-cluster: deploy demo-image ## run the tests against the running cluster
 .PHONY: bench
 bench: deploy demo-image ## measure in the running cluster and print the figures
 	$(BIN)/python -m bench.judge
+	$(BIN)/python -m bench.look
 	$(IN_CLUSTER) $(BIN)/python -m bench.rollback
 
 ##@ Run

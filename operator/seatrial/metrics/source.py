@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # A rollout that hasn't asked for so long is no longer read; when it asks again, its checkpoints tell where to go on.
 _INTEREST_S: Final = 600.0
+# Series after which others get their turn: a look at thousands must not hold up the ticks of all rollouts.
+_BREATH: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +195,9 @@ class PrometheusSource:
                     if book.owner.version == part.version:
                         book.refuse_metric(part.metric, f"{part.metric} has too many series: {part.why}")
                 continue
-            for series in sorted(part, key=_targets_first):
+            for number, series in enumerate(sorted(part, key=_targets_first), start=1):
+                if number % _BREATH == 0:
+                    await asyncio.sleep(0)
                 labels = series["metric"]
                 # The last sample of a target says nothing of its health now.
                 if last_only and labels["__name__"] == UP:
