@@ -78,7 +78,7 @@ def test_a_step_too_small_for_its_objective_says_how_many_requests_it_takes(tmp_
 
 def test_table_for_people(tmp_path: Path) -> None:
     file = tmp_path / "model.yaml"
-    file.write_text(f"{DEPLOYMENT.replace('weight: 50', 'weight: 8')}---{SLO}")
+    file.write_text(f"{DEPLOYMENT.replace('50, for: 10m', '50, for: 30s')}---{SLO}")
     result = CliRunner().invoke(main, ["plan", "-f", str(file), "--rps", "50"])
     assert result.exit_code == 0
     assert "tolerated" in result.stdout
