@@ -53,9 +53,12 @@ class Cache:
             self._children[kind, owner].add(meta["name"])
 
     def drop(self, kind: str, raw: Mapping[str, Any]) -> None:
-        """Forget an object for good, unless a successor of the same name is already there."""
+        """Forget an object for good: it was deleted. A successor of the same name stays."""
+        self._gone.append(raw["metadata"]["uid"])
+        self._remove(kind, raw)
+
+    def _remove(self, kind: str, raw: Mapping[str, Any]) -> None:
         meta = raw["metadata"]
-        self._gone.append(meta["uid"])
         place = (kind, meta["namespace"], meta["name"])
         known = self._objects.get(place)
         if not known or known["metadata"]["uid"] != meta["uid"]:
@@ -79,7 +82,7 @@ class Cache:
         """Take what was just read, or that there was nothing, for what there is."""
         known = self.get(kind, namespace, name)
         if known and (not fresh or fresh["metadata"]["uid"] != known["metadata"]["uid"]):
-            self.drop(kind, known)
+            self._remove(kind, known)
         if fresh:
             self.put(kind, fresh)
 
@@ -88,7 +91,7 @@ class Cache:
         uids = {raw["metadata"]["uid"] for raw in fresh}
         for raw in self.children(kind, owner):
             if raw["metadata"]["uid"] not in uids:
-                self.drop(kind, raw)
+                self._remove(kind, raw)
         for raw in fresh:
             self.put(kind, raw)
 
