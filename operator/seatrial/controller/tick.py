@@ -5,7 +5,7 @@
   conflict drops the tick: somebody knows better.
 * Taking weight from a bad version waits for nothing: it needs no second reading, and it is done even when the record
   can't be written. Weight 0 is always safe, and the next tick finds the same evidence again.
-* Only what was recorded and done is told.
+* Only what was recorded is told, after all that had to be done at once.
 """
 
 from __future__ import annotations
@@ -99,8 +99,10 @@ class Ticker:
         self, key: Key, sight: Sight, decision: Decision, memory: Memory
     ) -> tuple[float | None, Memory]:
         """Record, act, report."""
+        recorded = False
         try:
             memory = await self._record(sight, decision, memory)
+            recorded = True
         except Conflict:
             await self._reread(key)
             if not decision.urgent:
@@ -111,12 +113,16 @@ class Ticker:
             self._telemetry.kube_error(key, error)
             if not decision.urgent:
                 return self._later(memory, error.sentence)
+        undone: KubeError | None = None
         try:
             await self._actor.act(key, sight.raw, sight.world, decision.target)
         except KubeError as error:
             self._telemetry.kube_error(key, error)
-            return self._later(memory, error.sentence)
-        await self._tell(sight, decision)
+            undone = error
+        if recorded:  # otherwise the next tick decides and tells the same
+            await self._tell(sight, decision)
+        if undone:
+            return self._later(memory, undone.sentence)
         look_again_s = decision.look_again_s if memory.problem is None else AT_ONCE_S
         return look_again_s, replace(memory, failures=0, problem=None)
 
@@ -148,7 +154,7 @@ class Ticker:
         return min(RETRY_S * 2 ** (failures - 1), RETRY_MAX_S), replace(memory, failures=failures, problem=problem)
 
     async def _tell(self, sight: Sight, decision: Decision) -> None:
-        """Tell people, once it is recorded and done; an Event that can't be posted is not worth a retry."""
+        """Tell people, once it is recorded; an Event that can't be posted is not worth a retry."""
         self._telemetry.decided(sight, decision)
         for notice in decision.notices:
             try:
