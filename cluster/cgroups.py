@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 ROOT = Path("/sys/fs/cgroup")
 _CONTROLLERS = "+cpu +cpuset +memory +pids"
+_SHARES = {"cpu.shares": "16384", "cpu.weight": "1000"}
+"""All pods together are one group: without this they would get as much of a busy machine as one program of a user."""
 
 
 def name_for(state: Path) -> str:
@@ -34,6 +36,7 @@ def create(name: str, root: Path = ROOT) -> None:
             _delegate(root)
             (root / name).mkdir(exist_ok=True)
             _delegate(root / name)
+            _raise_share(root / name)
             return
         for controller in _hierarchies(root):
             group = controller / name
@@ -41,6 +44,7 @@ def create(name: str, root: Path = ROOT) -> None:
             for limit in ("cpuset.cpus", "cpuset.mems"):
                 if (group / limit).exists():
                     (group / limit).write_text((controller / limit).read_text())
+            _raise_share(group)
     except OSError as error:
         raise ClusterError(
             f"The control group {name} can't be made: {error}.",
@@ -63,6 +67,12 @@ def _delegate(group: Path) -> None:
     for controller in _CONTROLLERS.split():
         with suppress(OSError):  # a controller that this kernel lacks is no reason to stop
             (group / "cgroup.subtree_control").write_text(controller)
+
+
+def _raise_share(group: Path) -> None:
+    for file, share in _SHARES.items():
+        if (group / file).exists():
+            (group / file).write_text(share)
 
 
 def _hierarchies(root: Path) -> Iterator[Path]:
