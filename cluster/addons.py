@@ -10,6 +10,7 @@ from cluster.errors import ClusterError
 from cluster.kubectl import kubectl, ready
 from cluster.layout import SOURCES
 from cluster.programs import CONTOUR
+from cluster.supervisor import ALL_STARTED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +38,22 @@ def wait_for_api(layout: Layout, record: Record) -> None:
                 f"The API server does not get ready within {_API_WITHIN_S} s.",
                 f"Its last words stand in {layout.logs / 'kube-apiserver.log'}.",
             )
+        time.sleep(0.1)
+
+
+def wait_for_components(layout: Layout, record: Record) -> None:
+    """Wait until the supervisor has started everything, the last being what runs pods; kind has its own.
+
+    Raises
+    ------
+    ClusterError
+        When it has not within a minute.
+    """
+    log = layout.logs / "supervisor.log"
+    deadline = time.monotonic() + _API_WITHIN_S
+    while record.process is not None and ALL_STARTED not in (log.read_text() if log.exists() else ""):
+        if time.monotonic() > deadline:
+            raise ClusterError(f"Not all components start within {_API_WITHIN_S} s.", f"What did stands in {log}.")
         time.sleep(0.1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -67,8 +68,9 @@ def ensure_built(layout: Layout, level: str) -> None:
 
 def module_folder(layout: Layout, module: GoModule, dependency: str) -> Path:
     """Return the folder of the sources of one of `module`'s dependencies (manifests stand in them)."""
-    command = ["go", "-C", SOURCES / "go" / module.name, "list", "-m", "-f", "{{.Dir}}", dependency]
-    return Path(run(command, f"finding the sources of {dependency}", env=_go_environment(layout)).strip())
+    command = ["go", "-C", SOURCES / "go" / module.name, "mod", "download", "-json", dependency]
+    answer = run(command, f"getting the sources of {dependency}", env=_go_environment(layout))
+    return Path(json.loads(answer)["Dir"])
 
 
 def _stamp(layout: Layout, module: GoModule) -> Path:

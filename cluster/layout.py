@@ -46,6 +46,11 @@ class Layout:
         return self.cache / "lock"
 
     @property
+    def failed_logs(self) -> Path:
+        """Logs of the last start, when it failed."""
+        return self.cache / "failed-logs"
+
+    @property
     def state(self) -> Path:
         """Everything of the running cluster; `down` removes it."""
         return self.cache / "cluster"

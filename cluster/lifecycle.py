@@ -87,18 +87,18 @@ def up(layout: Layout, level: str) -> Record:
     ensure_built(layout, level)
     archives = ensure_archives(layout, level)
     down(layout)
+    shutil.rmtree(layout.failed_logs, ignore_errors=True)
     layout.state.mkdir(parents=True)
     try:
         record = _START[level](layout, key)
         addons.wait_for_api(layout, record)
+        addons.wait_for_components(layout, record)
         say(f"control plane ({record.level})")
         _furnish(layout, record, archives)
     except BaseException:
         if layout.logs.exists():
-            kept = layout.cache / "failed-logs"
-            shutil.rmtree(kept, ignore_errors=True)
-            shutil.copytree(layout.logs, kept)
-            say(f"the logs of this failed start are kept in {kept}")
+            shutil.copytree(layout.logs, layout.failed_logs)
+            say(f"the logs of this failed start are kept in {layout.failed_logs}")
         down(layout)
         raise
     return record

@@ -46,6 +46,6 @@ def run(
         output = (late.stderr or b"").decode(errors="replace")  # bytes here, whatever `text` says
         raise ClusterError(f"{what}: no end within {timeout_s:.0f} s.\n{tail(output)}", hint) from None
     if done.returncode != 0:
-        words = tail(done.stderr + done.stdout)
+        words = tail(done.stdout + done.stderr)
         raise ClusterError(f"{what}: `{shlex.join(arguments)}` ended with {done.returncode}:\n{words}", hint)
     return done.stdout

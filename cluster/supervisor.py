@@ -18,6 +18,9 @@ import time
 import urllib.request
 from pathlib import Path
 
+ALL_STARTED = "all components started"
+"""The supervisor's word, in its log, that everything serves."""
+
 _RESTART_AFTER_S = 1.0
 _SERVES_WITHIN_S = 60.0
 _STOP_WITHIN_S = 5.0
@@ -59,7 +62,7 @@ class Supervisor:
                 self._reap()
                 self._start_due()
                 time.sleep(0.05)
-        print("all components started", flush=True)
+        print(ALL_STARTED, flush=True)
 
     def watch(self) -> None:
         """Reap and restart for ever."""
