@@ -122,6 +122,13 @@ HOLDS = {
     "trial, route not taken": Hold(
         ripe(), "WaitingForRoute", "gateway is taking the weight", routed(90, 10, accepted=False), "True"
     ),
+    "trial, somebody else has a share": Hold(
+        ripe(),
+        "WaitingForRoute",
+        "gateway is taking the weight",
+        {"route": RouteView({b.A.hash: 40, b.B.hash: 10, b.C.hash: 50}, accepted=True, resolved=True)},
+        "True",
+    ),
     "trial, no route": Hold(ripe(), "WaitingForRoute", "gateway is taking the weight", {"route": None}, "True"),
     "trial, no ready pod": Hold(ripe(), "NoReadyPod", "gets no traffic until it has", with_pods(ready=0)),
     "last step, Inconclusive": Hold(ripe(1), "Inconclusive", "step 2 of 2, 50 %", judged(Verdict.Inconclusive)),

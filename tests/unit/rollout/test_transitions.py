@@ -205,6 +205,14 @@ def contested() -> list[tuple[str, str]]:
     return [pair for pair in shared if pair not in apart | EXCLUSIVE]
 
 
+def test_rollbacks_come_first_and_then_a_changed_wish() -> None:
+    """The pairs below follow the table; this says which table: the most telling reason first, going on last."""
+    names = [one.name for one in TRANSITIONS]
+    assert names[: len(ROLLBACKS)] == list(ROLLBACKS)
+    assert names[len(ROLLBACKS) :][:2] == ["superseded", "superseded at first"]
+    assert names.index("status lost") < names.index("first version")
+
+
 @pytest.mark.parametrize(("winner", "loser"), contested())
 def test_precedence(winner: str, loser: str) -> None:
     status, world = both(winner, loser)
@@ -258,6 +266,12 @@ def test_first_version_is_deployed_without_a_trial() -> None:
     assert ready.status.stable == b.A
     assert ready.status.history[0].outcome is Outcome.DEPLOYED
     assert ready.target.weights == {b.A.hash: 100}
+
+
+def test_evidence_counts_from_the_first_weight() -> None:
+    after = b.run(CASES["seaworthy"].status, CASES["seaworthy"].world).status
+    assert after.trial
+    assert (after.trial.weighted_at, after.trial.step_index, after.trial.step_since) == (b.NOW, 0, None)
 
 
 def test_step_starts_its_count_and_waits_for_the_route() -> None:
