@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from seatrial.metrics import targets
 from seatrial.metrics.counting import Counting, Weights, counting
 from seatrial.metrics.ledger import Ledger
-from seatrial.metrics.targets import Scraped, Targets, pod_of, scraped
+from seatrial.metrics.targets import Scraped, Target, Targets, pod_of, scraped
 from seatrial.metrics.types import Checkpoint, Reading, Request, Sli
 
 if TYPE_CHECKING:
@@ -49,6 +49,15 @@ class Account:
     handed_out: deque[Checkpoint] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
 
 
+@dataclass(slots=True)
+class _Route:
+    """Where the samples of a series go: to the accounts that it counts for."""
+
+    target: Target
+    ways: tuple[tuple[Account, Weights], ...]
+    newest_s: float = float("-inf")
+
+
 class Book:
     """The accounts of one version.
 
@@ -73,7 +82,7 @@ class Book:
         self._fresh_s = fresh_s
         self._targets = Targets(fresh_s)
         self._accounts = {sli.name: _open(sli, since[sli.name]) for sli in slis}
-        self._routes: dict[Series, tuple[tuple[Account, Weights], ...]] = {}
+        self._routes: dict[Series, _Route] = {}
         self._scrapes: set[float] = set()
         self.publish()
         self.answered = False
@@ -109,8 +118,7 @@ class Book:
         """
         match labels["__name__"]:
             case targets.UP:
-                self._targets.add(labels, samples)
-                self._scrapes.update(at_s for at_s, _ in samples)
+                self._scrapes.update(self._targets.add(labels, samples))
             case targets.START:
                 self._targets.add_starts(labels, samples)
             case _:
@@ -118,15 +126,16 @@ class Book:
 
     def _count(self, labels: Mapping[str, str], samples: Sequence[tuple[float, str]], *, born_at_zero: bool) -> None:
         series: Series = tuple(labels.items())
-        routes = self._routes.get(series)
-        if routes is None:
-            routes = self._routes[series] = tuple(self._route(labels))
-        if not routes:
+        route = self._routes.get(series)
+        if route is None:
+            route = self._routes[series] = _Route(self._targets.of(labels), tuple(self._ways(labels)))
+        # Most series of a look have nothing new: a look is more frequent than a scrape and reaches further back.
+        if samples[-1][0] <= route.newest_s:
             return
-        reborn = self._targets.of(labels).reborn
-        for account, weights in routes:
-            account.ledger.add(series, weights, samples, reborn=reborn, born_at_zero=born_at_zero)
-            account.sources.setdefault(pod_of(labels), {})[scraped(labels)] = samples[-1][0]
+        route.newest_s = samples[-1][0]
+        for account, weights in route.ways:
+            account.ledger.add(series, weights, samples, reborn=route.target.reborn, born_at_zero=born_at_zero)
+            account.sources.setdefault(pod_of(labels), {})[scraped(labels)] = route.newest_s
 
     def without_edge(self) -> Iterator[tuple[Account, Selector]]:
         """Accounts that count requests while the bucket they compare with is nowhere to be seen, and that bucket."""
@@ -189,7 +198,7 @@ class Book:
         """Count the pods that Prometheus scrapes successfully right now."""
         return self._targets.up(now_s)
 
-    def _route(self, labels: Mapping[str, str]) -> Iterator[tuple[Account, Weights]]:
+    def _ways(self, labels: Mapping[str, str]) -> Iterator[tuple[Account, Weights]]:
         for account in self._accounts.values():
             weights = account.counting.weights(labels) if account.counting and account.problem is None else None
             if account.counting and weights:

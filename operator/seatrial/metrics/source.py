@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _INTEREST_S: Final = 600.0
 # Series after which others get their turn: a look at thousands must not hold up the ticks of all rollouts.
 _BREATH: Final = 200
+# A look may take a tenth of the time at most, of the operator's and of Prometheus's; more rollouts mean rarer looks.
+_SHARE: Final = 10.0
+_RAREST_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class Horizons:
 class _Look(NamedTuple):
     at_s: float
     unavailable: str | None
+    took_s: float
 
 
 class PrometheusSource:
@@ -64,7 +68,7 @@ class PrometheusSource:
     client
         Whom to ask.
     look_s
-        Results that are younger, in seconds, are shared by whoever asks.
+        Results that are younger, in seconds, are shared by whoever asks; those of a look that took long, for longer.
     clock
         Unix time in seconds.
     horizons
@@ -86,7 +90,7 @@ class PrometheusSource:
         self._asked_s: dict[tuple[str, str], float] = {}
         self._books: dict[Owner, Book] = {}
         self._spellings: set[str] = set()
-        self._last = _Look(float("-inf"), None)
+        self._last = _Look(float("-inf"), None, 0.0)
         self._covered_s = float("-inf")
         self._running: asyncio.Task[None] | None = None
         self._reading: frozenset[Book] = frozenset()
@@ -129,7 +133,8 @@ class PrometheusSource:
 
     def _is_fresh(self, books: Iterable[Book]) -> bool:
         age_s = self._clock() - self._last.at_s
-        return 0 <= age_s < self._look_s and (self._last.unavailable is not None or all(b.answered for b in books))
+        shared_s = max(self._look_s, min(_SHARE * self._last.took_s, _RAREST_S))
+        return 0 <= age_s < shared_s and (self._last.unavailable is not None or all(b.answered for b in books))
 
     async def _look(self, books: list[Book]) -> None:
         for _ in range(2):
@@ -148,9 +153,9 @@ class PrometheusSource:
         try:
             await self._read(sorted(self._reading, key=lambda book: book.owner), now_s)
         except (Unavailable, BadQuery) as error:
-            self._last = _Look(now_s, str(error))
+            self._last = _Look(now_s, str(error), 0.0)
         else:
-            self._last = _Look(now_s, None)
+            self._last = _Look(now_s, None, self._clock() - now_s)
         finally:
             self._running = None
 

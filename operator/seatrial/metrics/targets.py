@@ -19,7 +19,6 @@ _SCRAPES: Final = 3
 _AT_LEAST_S: Final = 5.0
 # Enough to notice that a series is not among the newest scrapes.
 _REMEMBERED: Final = 64
-_FORGET_S: Final = 3600.0
 # Some libraries derive the start from the machine's boot time, which wavers by a second.
 _WAVERS_S: Final = 1.5
 
@@ -84,21 +83,24 @@ class Targets:
         self.last_healthy_s: float | None = None
         """Unix time of the newest successful scrape, in seconds; None before the first."""
 
-    def add(self, labels: Mapping[str, str], samples: Sequence[tuple[float, str]]) -> None:
-        """Take the samples of one ``up`` series, oldest first."""
+    def add(self, labels: Mapping[str, str], samples: Sequence[tuple[float, str]]) -> list[float]:
+        """Take the samples of one ``up`` series, oldest first; return the instants of the new ones among them."""
         target = self.of(labels)
-        for at_s, value in samples:
-            if at_s > target.at_s:
-                target.at_s, target.interval_s, target.healthy = at_s, at_s - target.at_s, float(value) == 1
-                if target.healthy:
-                    target.scrapes.append(at_s)
-                    self.last_healthy_s = max(at_s, self.last_healthy_s or at_s)
+        new = [(at_s, value) for at_s, value in samples if at_s > target.at_s]
+        for at_s, value in new:
+            target.at_s, target.interval_s, target.healthy = at_s, at_s - target.at_s, float(value) == 1
+            if target.healthy:
+                target.scrapes.append(at_s)
+                self.last_healthy_s = max(at_s, self.last_healthy_s or at_s)
+        return [at_s for at_s, _ in new]
 
     def add_starts(self, labels: Mapping[str, str], samples: Sequence[tuple[float, str]]) -> None:
         """Take the samples of one ``process_start_time_seconds`` series, oldest first; known ones may come again."""
         target = self.of(labels)
         for at_s, value in samples:
             started_s = float(value)
+            if started_s == target.started_s:
+                continue
             if target.started_s is not None and started_s > target.started_s + _WAVERS_S:
                 target.restarts.append(at_s)
             target.started_s = max(started_s, target.started_s or started_s)
@@ -120,12 +122,9 @@ class Targets:
     def up(self, now_s: float) -> int:
         """Count the pods of which every target that is still scraped was scraped successfully last time."""
         alive: dict[str, bool] = {}
-        for key, target in list(self._targets.items()):
+        for (pod, _), target in self._targets.items():
             age_s = now_s - target.at_s
-            if age_s > self._fresh_s + _FORGET_S:
-                del self._targets[key]
-            elif age_s <= self._fresh_s and age_s <= max(_SCRAPES * target.interval_s, _AT_LEAST_S):
-                pod, _ = key
+            if age_s <= self._fresh_s and age_s <= max(_SCRAPES * target.interval_s, _AT_LEAST_S):
                 alive[pod] = alive.get(pod, True) and target.healthy
         return sum(alive.values())
 

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seatrial.metrics.source import Horizons, PrometheusSource
 from seatrial.metrics.types import Checkpoint, Request, Sli
-from tests.unit.metrics.tsdb import Tsdb
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.unit.metrics.tsdb import Clock, Tsdb
 
 VERSION = "aaaaaaaaaa"
 BEGAN_S = 1_000_000.0
@@ -114,7 +110,7 @@ def _page(started_s: float, good: int, bad: int, slow: int) -> list[tuple[dict[s
 class Operator:
     """Looks at moments of its schedule; its checkpoints survive its restarts."""
 
-    def __init__(self, tsdb: Tsdb, clock: Callable[[], float]) -> None:
+    def __init__(self, tsdb: Tsdb, clock: Clock) -> None:
         self._tsdb = tsdb
         self._clock = clock
         self._since = {(VERSION, sli.name): Checkpoint(BEGAN_S, 0, 0) for sli in SLIS}
@@ -138,16 +134,16 @@ class Operator:
 @settings(max_examples=150, deadline=None)
 @given(lives=st.lists(_LIFE, min_size=1, max_size=3), schedule=st.lists(_LOOK, max_size=25))
 def test_every_schedule_counts_the_same(lives: list[Life], schedule: list[tuple[float, str]]) -> None:
-    now_s = [BEGAN_S + 0.05]
-    tsdb = Tsdb(lambda: now_s[0])
+    clock = Clock(BEGAN_S + 0.05)
+    tsdb = Tsdb(clock)
     tsdb.scrape({"job": "self"}, BEGAN_S - 10, [])
     for number, life in enumerate(lives):
         life.truth = [0, 0, 0]
         write(tsdb, f"pod-{number}", life)
-    operator = Operator(tsdb, lambda: now_s[0])
+    operator = Operator(tsdb, clock)
     before = {sli.name: (0, 0) for sli in SLIS}
     for wait_s, deed in schedule:
-        now_s[0] += wait_s
+        clock.now_s += wait_s
         tsdb.away = "away" if deed == "away" else None
         if deed == "restart":
             operator.restart()
@@ -155,8 +151,8 @@ def test_every_schedule_counts_the_same(lives: list[Life], schedule: list[tuple[
         assert all(counts[name] >= before[name] for name in counts) or deed == "restart"
         before = counts
     tsdb.away = None
-    now_s[0] = max(now_s[0], BEGAN_S + SCRAPES * INTERVAL_S) + SETTLE_S + 10
-    once = Operator(tsdb, lambda: now_s[0]).look()
+    clock.now_s = max(clock.now_s, BEGAN_S + SCRAPES * INTERVAL_S) + SETTLE_S + 10
+    once = Operator(tsdb, clock).look()
     assert operator.look() == once
     good, bad, slow = (sum(life.truth[index] for life in lives) for index in range(3))
     assert once == {"availability": (good + bad + slow, bad), "latency": (good + bad + slow, slow)}

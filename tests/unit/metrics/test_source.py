@@ -9,7 +9,7 @@ import pytest
 
 from seatrial.metrics.source import Horizons, PrometheusSource
 from seatrial.metrics.types import Checkpoint, Request, Sli
-from tests.unit.metrics.tsdb import Tsdb
+from tests.unit.metrics.tsdb import Clock, Tsdb
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,19 +20,11 @@ FAST = Sli("fast", good='seconds_bucket{le="0.25",$selector}', total="seconds_co
 BEGAN_S = 1_000_000.0
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = BEGAN_S
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
 class World:
     """A database, a source and a clock."""
 
     def __init__(self, look_s: float = 2.0) -> None:
-        self.clock = Clock()
+        self.clock = Clock(BEGAN_S)
         self.tsdb = Tsdb(self.clock)
         self.source = PrometheusSource(self.tsdb, look_s, self.clock, Horizons(settle_s=10.0))
         self.tsdb.scrape({"job": "self"}, BEGAN_S - 20, [])
@@ -91,6 +83,17 @@ async def test_a_result_is_shared_while_it_is_young(world: World) -> None:
     world.clock.now_s += 0.1
     assert (await world.source.measure(request())).readings[V1, "own"].total == 5
     assert len(world.tsdb.queries) == 1
+
+
+async def test_a_look_that_takes_long_is_made_less_often(world: World) -> None:
+    world.tsdb.takes_s = 0.1
+    await world.source.measure(request())
+    took_s = 0.3
+    assert world.clock.now_s == pytest.approx(BEGAN_S + took_s)
+    for elapsed_s, queries in ((2.9, 3), (3.1, 4)):
+        world.clock.now_s = BEGAN_S + elapsed_s
+        await world.source.measure(request())
+        assert len(world.tsdb.queries) == queries
 
 
 async def test_a_failed_look_is_shared_too_and_keeps_the_last_counts(world: World) -> None:

@@ -12,12 +12,22 @@ from typing import TYPE_CHECKING
 from seatrial.metrics.errors import BadQuery, TooLarge, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from seatrial.metrics.prometheus import RawSeries
 
 _RANGE = re.compile(r"(?P<last>last_over_time\()?\{(?P<matchers>.*)\}\[(?P<ms>\d+)ms\]\)?")
 _MATCHER = re.compile(r'(\w+)=~"((?:[^"\\]|\\.)*)"')
+
+
+class Clock:
+    """A clock that the test turns on; Unix time in seconds."""
+
+    def __init__(self, now_s: float) -> None:
+        self.now_s = now_s
+
+    def __call__(self) -> float:
+        return self.now_s
 
 
 @dataclass
@@ -31,7 +41,8 @@ class Stored:
 class Tsdb:
     """Stores scrapes and evaluates range selectors, ``last_over_time``, ``count(up)`` and the search for edges."""
 
-    clock: Callable[[], float]
+    clock: Clock
+    takes_s: float = 0.0
     away: str | None = None
     refuses: str | None = None
     max_samples: int | None = None
@@ -59,6 +70,7 @@ class Tsdb:
 
     async def query(self, promql: str, at_s: float) -> list[RawSeries]:
         self.queries.append(promql)
+        self.clock.now_s += self.takes_s
         if self.away:
             raise Unavailable(self.away)
         if self.refuses:
