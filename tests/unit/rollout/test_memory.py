@@ -227,3 +227,26 @@ def test_trial_promises_its_own_time_to_drain() -> None:
     world = b.at_ease(status, wish=b.wish(b.A, plan=longer))
     assert decide(status, world, look_s=b.LOOK_S).look_again_s == 20.0
     assert decide(status, replace(world, wish=Refusal("X", "x")), look_s=b.LOOK_S).look_again_s == 1.0
+
+
+def counted(status: ModelDeploymentStatus, mine: int, theirs: int) -> tuple[Any, ...]:
+    assert status.trial
+    entry = b.evidence(total=mine)
+    return (replace(entry, stable=replace(entry.stable, total=theirs)),)
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "expected"),
+    [(300, 2700, ("True", "AsTold")), (1500, 1500, ("False", "SplitDiffers")), (5, 40, ("True", "AsTold"))],
+)
+def test_split_of_the_router_is_compared_with_its_weights(mine: int, theirs: int, expected: tuple[str, str]) -> None:
+    """Counting begins ten seconds into the step: by then every proxy knows the weight."""
+    status = b.on_trial(0, 10.0)
+    begun = b.run(status, b.at_ease(status, evidence=counted(status, 1000, 20_000))).status
+    assert begun.trial
+    assert begun.trial.split_from
+    assert (begun.trial.split_from.candidate, begun.trial.split_from.stable) == (1000, 20_000)
+    world = b.at_ease(status, evidence=counted(begun, 1000 + mine, 20_000 + theirs), now_s=b.NOW + 30)
+    decision = b.run(begun, world)
+    assert b.condition(decision, "SplitAsTold") == expected
+    assert ("SplitDiffers" in b.reasons(decision)) == (expected[0] == "False")
