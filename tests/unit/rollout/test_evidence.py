@@ -180,3 +180,29 @@ def test_monotone_in_bad_requests(total: int, data: st.DataObject) -> None:
         assert harsh.verdict == "Burning"
     if harsh.verdict == "Healthy":
         assert mild.verdict == "Healthy"
+
+
+def comparing() -> Trial:
+    compared = {"name": "availability", "target": "99", "sli": b.SLI, "compare": {"to": "stable", "margin": "5"}}
+    plan = b.plan_of(b.SPEC, scorer={"objectives": [compared]})
+    return replace(BEGUN, plan=plan)
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "verdict"),
+    [
+        (reading(2000, 40), reading(20_000, 400), Verdict.Healthy),  # over its budget, but no worse than stable
+        (reading(2000, 400), reading(20_000, 20), Verdict.Burning),
+        (reading(3, 0), reading(30, 0), Verdict.Inconclusive),
+        (reading(0), reading(1000), Verdict.NoData),
+    ],
+)
+def test_objective_may_ask_only_to_be_no_worse_than_stable(mine: Reading, theirs: Reading, verdict: Verdict) -> None:
+    assert look(comparing(), measured(mine, theirs)).verdict == verdict
+
+
+def test_comparison_waits_for_the_step_s_requests() -> None:
+    trial = comparing()
+    trial = replace(trial, step_index=1, evidence=(look(trial, measured(reading(1, 0), reading(9, 0))),))
+    asked = trial.plan.steps[1].min_requests
+    assert look(trial, measured(reading(asked - 1, 0), reading(20_000, 0))).verdict == "Inconclusive"
