@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from seatrial.metrics.budget import PrometheusBudgets
 from seatrial.metrics.connection import FixedConnection
+from seatrial.metrics.errors import TooLarge
 from seatrial.metrics.prometheus import Prometheus
 from seatrial.metrics.types import BudgetAsk, BudgetReadings, Sli
 from tests.prometheus.server import PrometheusServer, binary
@@ -147,6 +148,25 @@ def truth(start_s: float | None) -> dict[str, tuple[int, int]]:
         known_total, known_bad = counts.get(version, (0, 0))
         counts[version] = known_total + total - old_total, known_bad + bad - old_bad
     return {version: count for version, count in counts.items() if count[0]}
+
+
+class Narrow(Prometheus):
+    """A client that may not read what one SLI asks for."""
+
+    @override
+    async def query(self, promql: str, at_s: float) -> list[RawSeries]:
+        if "bucket" in promql:
+            raise TooLarge("too much")
+        return await super().query(promql, at_s)
+
+
+async def test_an_sli_that_can_not_be_read_takes_no_other_budget_with_it(server: PrometheusServer) -> None:
+    client = Narrow(FixedConnection(server.url))
+    asks = [BudgetAsk("ml", "m", sli, (300.0,)) for sli in (LATENCY, AVAILABILITY)]
+    readings = await PrometheusBudgets(client, lambda: NOW_S).read(asks)
+    assert readings.unavailable is None
+    assert list(readings.counts) == [("ml", "m", "availability")]
+    client.close()
 
 
 async def test_a_prometheus_that_is_away_is_said(server: PrometheusServer) -> None:

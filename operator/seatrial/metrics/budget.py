@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from seatrial.metrics.book import Owner, owner_of
 from seatrial.metrics.counting import Counting, counting
-from seatrial.metrics.errors import BadQuery, Unavailable
+from seatrial.metrics.errors import BadQuery, TooLarge, Unavailable
 from seatrial.metrics.queries import increase
 from seatrial.metrics.reader import Client
 from seatrial.metrics.tiles import HOUR_S, Tiles
@@ -67,17 +67,19 @@ class PrometheusBudgets:
                 by_counting.setdefault(how, []).append(ask)
         self._past = {how: tiles for how, tiles in self._past.items() if how in by_counting}
         counts: dict[tuple[str, str, str], Mapping[float, Mapping[str, tuple[int, int]]]] = {}
-        try:
-            for how, wanted in by_counting.items():
-                lengths_s = {length_s for ask in wanted for length_s in ask.windows_s}
-                windows = {
-                    length_s: _by_rollout(c) for length_s, c in (await self._read(how, lengths_s, now_s)).items()
-                }
-                for ask in wanted:
-                    own = {length_s: windows[length_s].get((ask.namespace, ask.rollout)) for length_s in ask.windows_s}
-                    counts[ask.namespace, ask.rollout, ask.sli.name] = {s: found for s, found in own.items() if found}
-        except (Unavailable, BadQuery) as error:
-            return BudgetReadings(now_s, str(error), {})
+        for how, wanted in by_counting.items():
+            lengths_s = {length_s for ask in wanted for length_s in ask.windows_s}
+            try:
+                read = await self._read(how, lengths_s, now_s)
+            except (BadQuery, TooLarge):
+                # This SLI's own trouble, of which its trials tell: the budgets of the others are not to suffer from it.
+                continue
+            except Unavailable as error:
+                return BudgetReadings(now_s, str(error), {})
+            windows = {length_s: _by_rollout(found) for length_s, found in read.items()}
+            for ask in wanted:
+                own = {length_s: windows[length_s].get((ask.namespace, ask.rollout)) for length_s in ask.windows_s}
+                counts[ask.namespace, ask.rollout, ask.sli.name] = {s: found for s, found in own.items() if found}
         return BudgetReadings(now_s, None, counts)
 
     async def _read(self, how: Counting, lengths_s: Iterable[float], now_s: float) -> dict[float, Counts]:
