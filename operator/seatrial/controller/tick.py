@@ -84,7 +84,7 @@ class Ticker:
                 await self._observer.refresh(key)
             except KubeError as error:
                 self._telemetry.kube_error(key, error)
-                return self._later(memory, error.sentence)
+                return _later(memory, error.sentence)
             raw = self._observer.raw(key)
             if raw is None:
                 return None, memory
@@ -112,7 +112,7 @@ class Ticker:
         except KubeError as error:
             self._telemetry.kube_error(key, error)
             if not decision.urgent:
-                return self._later(memory, error.sentence)
+                return _later(memory, error.sentence)
         undone: KubeError | None = None
         try:
             await self._actor.act(key, sight.raw, sight.world, decision.target)
@@ -122,7 +122,7 @@ class Ticker:
         if recorded:  # otherwise the next tick decides and tells the same
             await self._tell(sight, decision)
         if undone:
-            return self._later(memory, undone.sentence)
+            return _later(memory, undone.sentence)
         look_again_s = decision.look_again_s if memory.problem is None else AT_ONCE_S
         return look_again_s, replace(memory, failures=0, problem=None)
 
@@ -149,10 +149,6 @@ class Ticker:
             if fresh:
                 self._cache.put("ModelDeployment", fresh)
 
-    def _later(self, memory: Memory, problem: str) -> tuple[float, Memory]:
-        failures = memory.failures + 1
-        return min(RETRY_S * 2 ** (failures - 1), RETRY_MAX_S), replace(memory, failures=failures, problem=problem)
-
     async def _tell(self, sight: Sight, decision: Decision) -> None:
         """Tell people, once it is recorded; an Event that can't be posted is not worth a retry."""
         self._telemetry.decided(sight, decision)
@@ -161,6 +157,11 @@ class Ticker:
                 await self._kube.emit(sight.raw, severity=notice.type, reason=notice.reason, note=notice.note)
             except KubeError as error:
                 self._telemetry.kube_error(None, error)
+
+
+def _later(memory: Memory, problem: str) -> tuple[float, Memory]:
+    failures = memory.failures + 1
+    return min(RETRY_S * 2 ** (failures - 1), RETRY_MAX_S), replace(memory, failures=failures, problem=problem)
 
 
 def _moves(sight: Sight, decision: Decision) -> bool:

@@ -12,7 +12,8 @@ import pytest
 from cluster.build import module_folder
 from cluster.layout import layout_from
 from cluster.programs import CONTOUR
-from tests.apiserver.controller.stage import SLO, Stage, play
+from tests.apiserver.controller.played import play
+from tests.apiserver.controller.stage import SLO, Stage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The operator in this process, on a real API server; the kubelet and the gateway are played, and so is the load.
+"""The operator in this process, on a real API server; kubelet and gateway are played (played.py), load too (meter.py).
 
 Nothing between the operator and the API server is replaced: tests only listen to its calls, and can break one.
 """
@@ -17,7 +17,7 @@ from seatrial.api.status import DEPLOYMENT_STATUS, ModelDeploymentStatus, Phase
 from seatrial.controller.operate import operate
 from seatrial.controller.telemetry import Telemetry
 from seatrial.kube.client import Kube
-from seatrial.kube.errors import Conflict, Gone
+from seatrial.kube.errors import Conflict
 from seatrial.kube.workloads import MODEL_LABEL, VERSION_LABEL
 from seatrial.rollout.versions import version_hash
 from seatrial.settings import Settings
@@ -240,45 +240,6 @@ async def eventually(ask: Callable[[], Awaitable[object]], wanted: object, withi
     while (found := await ask()) != wanted:
         assert time.monotonic() < deadline_s, f"not within {within_s} s: {found} instead of {wanted}"
         await asyncio.sleep(0.05)
-
-
-async def play(stage: Stage) -> None:
-    """Play the kubelet and the gateway of one namespace until cancelled: pods get ready, routes get accepted."""
-    while True:
-        await asyncio.sleep(0.1)
-        if stage.quiet:
-            continue
-        for item in await stage.user.list("Deployment", stage.namespace):
-            replicas = 0 if item["metadata"]["name"] in stage.unready else item["spec"]["replicas"]
-            status = {"replicas": item["spec"]["replicas"], "readyReplicas": replicas, "availableReplicas": replicas}
-            if item.get("status", {}).get("readyReplicas", 0) != replicas:
-                await _put_status(stage.user, {**item, "apiVersion": "apps/v1", "kind": "Deployment", "status": status})
-        for item in await stage.user.list("HTTPRoute", stage.namespace):
-            if _answered(item) != item["metadata"]["generation"]:
-                whole = {**item, "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute"}
-                await _put_status(stage.user, {**whole, "status": _accepted(item)})
-
-
-async def _put_status(user: Kube, manifest: Raw) -> None:
-    with contextlib.suppress(Conflict, Gone):  # next time round
-        await user._put(manifest, "play a controller", "status")  # whole, as controllers do it
-
-
-def _answered(route: Raw) -> int:
-    parents = route.get("status", {}).get("parents") or [{"conditions": [{"observedGeneration": 0}]}]
-    return int(parents[0]["conditions"][0]["observedGeneration"])
-
-
-def _accepted(route: Raw) -> Raw:
-    meta = {
-        "status": "True",
-        "message": "",
-        "lastTransitionTime": "2026-01-01T00:00:00Z",
-        "observedGeneration": route["metadata"]["generation"],
-    }
-    conditions = [{"type": kind, "reason": kind, **meta} for kind in ("Accepted", "ResolvedRefs")]
-    parent = route["spec"]["parentRefs"][0]
-    return {"parents": [{"parentRef": parent, "controllerName": "example.com/gateway", "conditions": conditions}]}
 
 
 def rests_on(version: str, phase: Phase = Phase.STABLE) -> Callable[[ModelDeploymentStatus], bool]:
