@@ -50,23 +50,22 @@ class Supervisor:
     def __init__(self, components: list[dict[str, object]], logs: Path) -> None:
         self._components = {str(component["name"]): component for component in components}
         self._logs = logs
-        self._running: dict[int, str] = {}
+        self._running: dict[int, tuple[str, subprocess.Popen[bytes]]] = {}
         self._due: dict[str, float] = {}
+        self.stopping = False  # set by the signal handler: an exception raised there could get lost in a destructor
 
     def start_all(self) -> None:
         """Start every component; go on as soon as each answers where it says that it serves."""
         for name, component in self._components.items():
+            if self.stopping:
+                return
             self._start(name)
-            deadline = time.monotonic() + _SERVES_WITHIN_S
-            while component["serves"] and not answers(str(component["serves"])) and time.monotonic() < deadline:
-                self._reap()
-                self._start_due()
-                time.sleep(0.05)
+            self._wait_for(str(component["serves"]))
         print(ALL_STARTED, flush=True)
 
     def watch(self) -> None:
-        """Reap and restart for ever."""
-        while True:
+        """Reap and restart until told to stop."""
+        while not self.stopping:
             self._reap()
             self._start_due()
             time.sleep(0.2)
@@ -81,6 +80,13 @@ class Supervisor:
                 self._reap()
                 time.sleep(0.05)
 
+    def _wait_for(self, address: str) -> None:
+        deadline = time.monotonic() + _SERVES_WITHIN_S
+        while address and not answers(address) and not self.stopping and time.monotonic() < deadline:
+            self._reap()
+            self._start_due()
+            time.sleep(0.05)
+
     def _start(self, name: str) -> None:
         component = self._components[name]
         command, env = component["command"], component["env"]
@@ -92,7 +98,8 @@ class Supervisor:
                 ["setpriv", "--pdeathsig", "KILL", *command],
                 env=os.environ | env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
-        self._running[process.pid] = name
+        # Kept until we have reaped it: subprocess would reap a forgotten one itself, and nobody would start it again.
+        self._running[process.pid] = (name, process)
         print(f"{name} started as process {process.pid}", flush=True)
 
     def _reap(self) -> None:
@@ -103,9 +110,10 @@ class Supervisor:
                 return
             if pid == 0:
                 return
-            name = self._running.pop(pid, None)
-            if name is not None:
-                print(f"{name} ended with {os.waitstatus_to_exitcode(status)}", flush=True)
+            if pid in self._running:
+                name, process = self._running.pop(pid)
+                process.returncode = os.waitstatus_to_exitcode(status)
+                print(f"{name} ended with {process.returncode}", flush=True)
                 self._due[name] = time.monotonic() + _RESTART_AFTER_S
 
     def _start_due(self) -> None:
@@ -139,7 +147,7 @@ def main() -> None:
     supervisor = Supervisor(spec["components"], Path(spec["logs"]))
 
     def stop(_signal: int, _frame: object) -> None:
-        raise SystemExit(0)
+        supervisor.stopping = True
 
     signal.signal(signal.SIGTERM, stop)
     try:
