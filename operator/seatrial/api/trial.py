@@ -168,6 +168,18 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
+class Restarts:
+    """Restarts of containers, summed over the pods of each side."""
+
+    __pydantic_config__ = CONFIG
+
+    candidate: int
+    """Restarts in the candidate's pods."""
+    stable: int
+    """Restarts in the stable version's pods."""
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
     """A version on trial."""
 
@@ -187,6 +199,8 @@ class Trial:
     """When the route was first seen with the weight of this step; absent until then."""
     split_from: Split | None = None
     """Requests of both sides from which the router's split of this step is checked; absent until it has settled."""
+    restarts_from: Restarts | None = None
+    """Restarts of both sides' containers when the version was first given weight."""
     unready_since: Time | None = None
     """Since when the version has been without the pods that it needs; absent while it has them."""
     would_have_rolled_back: Untaken | None = None

@@ -125,7 +125,7 @@ def _deployment(raw: Mapping[str, Any]) -> Raw:
 
 def _pod(raw: Mapping[str, Any]) -> Raw:
     status = raw.get("status") or {}
-    names = ("startTime", "conditions", "initContainerStatuses", "containerStatuses")
+    names = ("conditions", "initContainerStatuses", "containerStatuses")
     return {"metadata": _meta(raw), "status": {key: status[key] for key in names if key in status}}
 
 

@@ -210,6 +210,8 @@ class Judgement:
         Evidence that the candidate fails more often than stable; ``None`` when the question did not arise.
     awaits_stable
         Whether the candidate is condemned but for stable's next sample; see ``Evidence.stable_lags``.
+    overspent
+        Whether it is the absolute allowance that condemns it.
     """
 
     objective: str
@@ -225,3 +227,4 @@ class Judgement:
     dispersion: float
     e_attribution: float | None = None
     awaits_stable: bool = False
+    overspent: bool = False

@@ -94,11 +94,11 @@ def judgement(case: Case) -> Judgement:
     """Apply the rules of the module's description: first those that blame, then those that hold or pass."""
     counts, allowance = case.evidence.candidate, case.evidence.allowance
     attribution: Attribution | None = None
-    awaits_stable = False
+    awaits_stable = spent = False
     if counts.bad < case.objective.min_bad:
         verdict, sentence = _held_or_passed(case)
     elif allowance is not None and overspent(counts, case.budget, allowance):
-        verdict = Verdict.Burning
+        verdict, spent = Verdict.Burning, True
         sentence = f"{case.said}. {sentences.overspending(excess(counts, case.budget), allowance)}"
     elif case.fired:
         attribution = attribute(case.evidence, case.p0)
@@ -123,6 +123,7 @@ def judgement(case: Case) -> Judgement:
         dispersion=case.evidence.dispersion,
         e_attribution=_capped(attribution.log_e) if attribution else None,
         awaits_stable=awaits_stable,
+        overspent=spent,
     )
 
 

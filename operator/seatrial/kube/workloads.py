@@ -6,7 +6,6 @@ its own Service. Both selectors name the same two labels, so the pods of two ver
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from seatrial.rollout.world import Workload
@@ -162,12 +161,7 @@ def observe(deployment: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) ->
         crash_looping=next((said for pod in living for said in _crash_loops(pod)), None),
         stuck=next((said for pod in living for said in _stuck(pod)), None) or _held_up(status),
         restarts=sum(container.get("restartCount", 0) for pod in living for container in _containers(pod)),
-        born_s=tuple(_seconds(start) for pod in living if (start := (pod.get("status") or {}).get("startTime"))),
     )
-
-
-def _seconds(time: str) -> float:
-    return datetime.fromisoformat(time).timestamp()
 
 
 def _without_gitops(entries: Mapping[str, str] | None) -> dict[str, str]:

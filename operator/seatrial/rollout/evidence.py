@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from seatrial.metrics.types import Measurements, Reading
 
 ALL = 100
+STABLE_COMES_WITHIN_S = 20.0
+"""So long a version that would be blamed waits for stable's scrape of the same time; later, stable is not scraped."""
 
 
 def sli_of(planned: PlannedObjective) -> Sli:
@@ -89,6 +91,9 @@ def weigh(
             replace(
                 _evidence(entry, measured, measured.readings.get((candidate, planned.key)), fresh_s),
                 allowance=(allowances or {}).get(planned.key),
+                stable_lags=_lags(
+                    measured.readings.get((stable, planned.key)), measured.readings.get((candidate, planned.key))
+                ),
             )
             for entry, planned in zip(entries, trial.plan.objectives, strict=True)
         ],
@@ -148,7 +153,8 @@ def _count_on(
     if theirs and _follows(theirs, entry.stable.total, entry.stable.bad):
         entry = replace(entry, stable=Totals(theirs.total, theirs.bad), stable_settled=_settled(theirs))
     last = entry.restarts[-1].candidate.total if entry.restarts else 0
-    return _restarted(entry) if next_restart(entry.total - last) else entry
+    outage = entry.verdict == Verdict.Environment
+    return _restarted(entry) if next_restart(entry.total - last, environment=outage) else entry
 
 
 def _follows(reading: Reading, total: int, bad: int) -> bool:
@@ -192,12 +198,20 @@ def _evidence(entry: ObjectiveEvidence, measured: Measurements, reading: Reading
     )
 
 
+def _lags(theirs: Reading | None, mine: Reading | None) -> bool:
+    """Tell whether stable's newest scrape is older than the candidate's, and a newer one can still be expected."""
+    if not theirs or not mine or theirs.last_sample_s is None or mine.last_sample_s is None:
+        return False
+    return 0 < mine.last_sample_s - theirs.last_sample_s <= STABLE_COMES_WITHIN_S
+
+
 def _compared(
     planned: PlannedObjective, entry: ObjectiveEvidence, judgement: Judgement, min_requests: int
 ) -> Judgement:
     """Let the comparison with stable speak where an objective asks for it, as long as there are counts to compare."""
     compare = planned.objective.compare
-    if not compare or compare.to != "stable" or judgement.verdict in {Verdict.NoData, Verdict.Unavailable}:
+    spoken = {Verdict.NoData, Verdict.Unavailable, Verdict.Environment}
+    if not compare or compare.to != "stable" or judgement.verdict in spoken or judgement.overspent:
         return judgement
     found = compare_ratios(
         Counts(entry.total, entry.bad),

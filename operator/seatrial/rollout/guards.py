@@ -48,16 +48,19 @@ def crash_loop(status: ModelDeploymentStatus, world: World) -> str | None:
 
 
 def restarting(status: ModelDeploymentStatus, world: World) -> str | None:
-    """Its containers restart more often than those of stable, though not in a loop."""
+    """Since it got weight its containers restart more often than those of stable, though not in a loop."""
+    trial = status.trial
     mine = world.workloads.get(status.candidate.hash) if status.candidate else None
     theirs = world.workloads.get(status.stable.hash) if status.stable else None
-    if not mine or not theirs or not mine.restarts:
+    if not trial or not mine or not theirs or trial.weighted_at is None or trial.restarts_from is None:
         return None
-    candidate, stable = (
-        Exposure(workload.restarts, sum(max(0.0, world.now_s - born_s) for born_s in workload.born_s))
-        for workload in (mine, theirs)
+    age_s = world.now_s - trial.weighted_at
+    before = trial.restarts_from
+    judgement = judge_pod_events(
+        "restarts",
+        Exposure(max(0, mine.restarts - before.candidate), age_s * mine.desired),
+        Exposure(max(0, theirs.restarts - before.stable), age_s * theirs.desired),
     )
-    judgement = judge_pod_events("restarts", candidate, stable)
     if judgement.verdict is not Verdict.Burning:
         return None
     return f"{_candidate(status)} restarts more often than stable: {judgement.sentence}"

@@ -73,13 +73,13 @@ UNDERWAY = frozenset({Phase.STARTING, Phase.TRIAL, Phase.PROMOTING})
 P = Phase
 TRANSITIONS = (
     *(
-        Transition(name, UNDERWAY, guards.enforced(guard), moves.roll_back, P.ROLLED_BACK, "RolledBack", warning=True)
-        for name, guard in (
-            ("burning", guards.burning),
-            ("crash loop", guards.crash_loop),
-            ("restarts", guards.restarting),
-            ("not ready", guards.unready),
-            ("undecided", guards.undecided),
+        Transition(name, phases, guards.enforced(guard), moves.roll_back, P.ROLLED_BACK, "RolledBack", warning=True)
+        for name, guard, phases in (
+            ("burning", guards.burning, UNDERWAY),
+            ("crash loop", guards.crash_loop, UNDERWAY),
+            ("restarts", guards.restarting, UNDERWAY - {P.STARTING}),
+            ("not ready", guards.unready, UNDERWAY),
+            ("undecided", guards.undecided, UNDERWAY),
         )
     ),
     Transition("superseded", UNDERWAY, guards.superseded, moves.drop_candidate, P.STABLE, "Superseded"),

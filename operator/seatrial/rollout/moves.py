@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seatrial.api.status import Draining, HistoryEntry, Outcome
-from seatrial.api.trial import Trial, VersionRef
+from seatrial.api.trial import Restarts, Trial, VersionRef
 from seatrial.rollout.evidence import open_step
 from seatrial.rollout.guards import serving_version
 from seatrial.rollout.world import Wish
@@ -37,7 +37,9 @@ def first_step(status: ModelDeploymentStatus, world: World, _: str) -> ModelDepl
     """Give the candidate its first weight: evidence counts from here."""
     if not status.trial:
         return status
-    return replace(status, trial=replace(status.trial, weighted_at=world.now_s))
+    candidate, stable = (world.workloads.get(ref.hash) if ref else None for ref in (status.candidate, status.stable))
+    restarts = Restarts(candidate.restarts if candidate else 0, stable.restarts if stable else 0)
+    return replace(status, trial=replace(status.trial, weighted_at=world.now_s, restarts_from=restarts))
 
 
 def next_step(status: ModelDeploymentStatus, _: World, __: str) -> ModelDeploymentStatus:

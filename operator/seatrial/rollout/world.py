@@ -30,8 +30,6 @@ class Workload:
         A sentence saying why pods don't start (unschedulable, image can't be pulled, ...).
     restarts
         Restarts of containers, summed over the pods that are there.
-    born_s
-        When each of these pods was started, in Unix seconds.
     """
 
     version: str
@@ -42,7 +40,6 @@ class Workload:
     crash_looping: str | None = None
     stuck: str | None = None
     restarts: int = 0
-    born_s: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

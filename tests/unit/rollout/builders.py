@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from seatrial.api.status import Draining, ModelDeploymentStatus, Phase
-from seatrial.api.trial import Trial, VersionRef
+from seatrial.api.trial import Restarts, Trial, VersionRef
 from seatrial.judge.types import Verdict
 from seatrial.metrics.types import Checkpoint, Measurements, Reading
 from seatrial.rollout.evidence import weigh
@@ -104,7 +104,7 @@ def starting() -> ModelDeploymentStatus:
 def on_trial(step: int = 0, held_s: float | None = 10.0) -> ModelDeploymentStatus:
     """Make the status of a trial whose step has lasted ``held_s`` seconds; None: the route hasn't been seen yet."""
     since = None if held_s is None else NOW - held_s
-    trial = Trial(B, NOW - 1000, PLAN, NOW - 900, step, step_since=since, evidence=(evidence(),))
+    trial = Trial(B, NOW - 1000, PLAN, NOW - 900, step, since, restarts_from=Restarts(0, 0), evidence=(evidence(),))
     return ModelDeploymentStatus(phase=Phase.TRIAL, stable=A, candidate=B, trial=trial)
 
 

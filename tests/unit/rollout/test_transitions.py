@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from seatrial.api.model_deployment import Undecided
-from seatrial.api.status import Draining, Outcome
+from seatrial.api.status import Draining, Outcome, Phase
+from seatrial.api.trial import Restarts
 from seatrial.judge.types import Verdict
 from seatrial.rollout import machine
 from seatrial.rollout.machine import TRANSITIONS, Transition, decide
@@ -57,8 +58,8 @@ def done(step: int) -> ModelDeploymentStatus:
 
 
 RESTARTING = {
-    b.A.hash: b.pods(b.A, born_s=(b.NOW - 86_400.0,) * 2),
-    b.B.hash: b.pods(b.B, restarts=12, born_s=(b.NOW - 900.0,) * 2),
+    b.A.hash: b.pods(b.A),
+    b.B.hash: b.pods(b.B, restarts=12),
 }
 
 
@@ -170,7 +171,7 @@ def both(first: str, second: str) -> tuple[ModelDeploymentStatus, World]:
         changes["wish"] = b.wish(b.C)
     worse: dict[str, Any] = {"crash_looping": "container model"} if "crash loop" in pair else {}
     if "restarts" in pair:
-        worse |= {"restarts": 12, "born_s": (b.NOW - 900.0,) * 2}
+        worse |= {"restarts": 12}
     if "not ready" in pair:
         status, worse["ready"] = unready(status), 0
     if worse:
@@ -312,3 +313,12 @@ def test_lost_status_never_takes_a_dead_version_for_stable() -> None:
     after = b.run(b.pending(), world).status
     assert after.stable
     assert after.stable.hash == b.A.hash
+
+
+def test_restarts_before_the_first_weight_are_forgiven() -> None:
+    """A version that needed a few attempts to start is not compared with pods that have run for days."""
+    status = done(0)
+    assert status.trial
+    forgiven = replace(status, trial=replace(status.trial, restarts_from=Restarts(candidate=12, stable=0)))
+    decision = b.run(forgiven, b.at_ease(forgiven, workloads=RESTARTING))
+    assert decision.status.phase is not Phase.ROLLED_BACK
