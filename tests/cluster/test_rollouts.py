@@ -74,6 +74,23 @@ async def test_bad_version_is_rolled_back_and_stays_out(
     await ship.until(lambda s: s["phase"] == "Stable" and s["stable"]["label"] == "1")
 
 
+async def test_scale_change_starts_no_trial(ship: Ship) -> None:
+    """The number of pods is no part of a version."""
+    await ship.serve()
+    more = ship.manifest("1")
+    more["spec"]["replicas"] = 2
+    await ship.apply(more)
+    await ship.until(lambda s: s["observedGeneration"] == 2 and s["phase"] == "Stable")
+    for _ in range(60):
+        deployment = f"deployment/{NAME}-{ship.status['stable']['hash']}"
+        ready = await kubectl("get", deployment, "-n", ship.namespace, "-o", "jsonpath={.status.readyReplicas}")
+        if ready == "2":
+            break
+        await asyncio.sleep(0.5)
+    assert ready == "2"
+    assert [entry["outcome"] for entry in ship.status["history"]] == ["Deployed"]
+
+
 async def test_new_spec_in_mid_trial_and_back_again(ship: Ship) -> None:
     await ship.serve()
     async with ship.load() as load:
