@@ -27,6 +27,8 @@ from tests.apiserver.samples import changed
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from seatrial.metrics.types import BudgetSource
+
 Raw = dict[str, Any]
 LOOK_S = 0.1
 WITHIN_S = 30.0
@@ -129,6 +131,7 @@ class Stage:
     namespace: str
     user: Kube
     meter: Meter = field(default_factory=Meter)
+    budgets: BudgetSource | None = None
     telemetry: Telemetry = field(default_factory=Telemetry)
     violations: list[str] = field(default_factory=list)
     weights: list[tuple[float, str, dict[str, int]]] = field(default_factory=list)
@@ -144,7 +147,8 @@ class Stage:
         chosen = Settings.model_validate({"namespaces": self.namespace, "look_s": LOOK_S, **settings})
         async with kube or HeardKube() as heard:
             heard.before.append(self._watch_over)
-            running = asyncio.create_task(operate(chosen, heard, self.meter, self.telemetry, stop))
+            parts = (chosen, heard, self.meter, self.telemetry, stop)
+            running = asyncio.create_task(operate(*parts, budgets=self.budgets))
             try:
                 yield heard
             finally:

@@ -141,6 +141,39 @@ async def test_weight_0_does_not_wait_for_a_record_that_cannot_be_written(stage:
     assert (await stage.events()).count("RolledBack") == 1
 
 
+async def test_what_was_recorded_is_told_also_when_it_takes_a_second_try_to_do_it(stage: Stage) -> None:
+    stumbled = False
+
+    async def stumble(call: Call) -> None:
+        nonlocal stumbled
+        if call.weights and 10 in call.weights.values() and not stumbled:
+            stumbled = True
+            raise Unavailable("Can't apply the HTTPRoute: no answer within 10 s.")
+
+    async with stage.operator() as kube:
+        kube.before.append(stumble)
+        await stage.until(rests_on(await stage.deploy("1", spec__strategy__steps=LONG)))
+        await stage.until(on_trial(await stage.deploy("2", spec__strategy__steps=LONG)))
+    assert stumbled
+    assert await stage.events() == ["Deploying", "Deployed", "TrialStarting", "StepStarted"]
+
+
+async def test_a_fresh_reading_that_fails_is_tried_again_and_is_no_bug(stage: Stage) -> None:
+    failed = 0
+
+    async def fail_now_and_then(call: Call) -> None:
+        nonlocal failed
+        if not call.writes and call.resource == "pods" and failed < 3:
+            failed += 1
+            raise Unavailable("Can't list Pod objects: no answer within 10 s.")
+
+    async with stage.operator() as kube:
+        kube.before.append(fail_now_and_then)
+        await stage.until(rests_on(await stage.deploy("1")))
+    assert failed == 3
+    assert stage.telemetry.registry.get_sample_value("seatrial_kube_errors_total", {"kind": "Unavailable"}) == 3
+
+
 async def test_a_route_that_cannot_be_written_is_told_and_tried_again(stage: Stage) -> None:
     broken = True
 
