@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+_NO_TIME = "1970-01-01T00:00:00Z"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # as Go and image registries call them
 
 
@@ -54,7 +55,8 @@ def write_archive(image: Image, target: Path) -> None:
         "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
         "os": "linux",
         "config": {"Entrypoint": list(image.command), "Env": ["PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"]},
-        "history": [{"created_by": "seatrial's cluster"} for _ in layers],
+        # buildah takes a layer from its cache only when the base's history, times included, is that of the cached image
+        "history": [{"created": _NO_TIME, "created_by": "seatrial's cluster"} for _ in layers],
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{_sha256(layer)}" for layer in layers]},
     }
     names = [f"layer{number}.tar" for number in range(len(layers))]

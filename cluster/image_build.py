@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import io
 import os
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -104,6 +105,7 @@ def _buildah_build(layout: Layout, tag: str, dockerfile: Path, context: Path, sc
     base = base_archive(layout)
     stamp = layout.buildah / "base"
     if not stamp.exists() or stamp.read_text() != base.name:
+        shutil.rmtree(layout.buildah, ignore_errors=True)  # every layer in there stands on the old base
         _buildah(layout, ["pull", "-q", f"docker-archive:{base}"], "loading the base image")
         stamp.write_text(base.name)
     bundle = next((os.environ[name] for name in _CA_VARIABLES if Path(os.environ.get(name, "")).is_file()), "")

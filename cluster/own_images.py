@@ -67,7 +67,8 @@ def _archive(layout: Layout, image: Image) -> Path:
     name = image.tag.replace("/", "-").replace(":", "-")
     sources = [*image.files.values(), *([image.base] if image.base else [])]
     marks = [f"{source} {source.stat().st_size} {source.stat().st_mtime_ns}" for source in sources]
-    target = layout.images / f"{name}-{key_of_files(layout.images, [], image.tag, *image.command, *marks)}.tar"
+    key = key_of_files(SOURCES, [SOURCES / "archives.py"], image.tag, *image.command, *marks)
+    target = layout.images / f"{name}-{key}.tar"
     if not target.exists():
         with step(f"image {image.tag}"):
             for old in layout.images.glob(f"{name}-*.tar"):

@@ -31,6 +31,7 @@ def test_an_archive_holds_its_files_and_describes_its_layers(tmp_path: Path) -> 
     config = json.loads(_read(target, "config.json"))
     assert config["config"]["Entrypoint"] == ["/program"]
     assert len(manifest["Layers"]) == len(config["rootfs"]["diff_ids"]) == len(config["history"]) == 2
+    assert all(entry["created"] for entry in config["history"])  # without it buildah never finds a cached layer
     (tmp_path / "own.tar").write_bytes(_read(target, manifest["Layers"][1]))
     with tarfile.open(tmp_path / "own.tar") as own:
         assert [(one.name, one.mode) for one in own.getmembers()] == [("program", 0o755)]
