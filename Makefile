@@ -50,6 +50,7 @@ format: setup ## rewrite the code in the house style
 crds: setup ## write crds/ and docs that are made from the code
 	$(BIN)/python -m seatrial.api.schema crds
 	$(BIN)/python -m docs.phases
+	$(BIN)/python -m docs.judgement
 
 ##@ Test
 .PHONY: test
