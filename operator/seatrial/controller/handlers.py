@@ -8,6 +8,7 @@ references, and it can be deleted while the operator is away.
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,9 @@ from seatrial.controller.cache import Key, owner_of
 from seatrial.kube.workloads import MODEL_LABEL
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
-    from seatrial.controller.cache import Cache
+    from seatrial.controller.cache import Cache, Raw
     from seatrial.controller.loops import Loops
 
 GATEWAY = "gateway.networking.k8s.io"
@@ -33,20 +34,63 @@ CHILDREN = {
 """Kinds that a ModelDeployment makes; only those that carry its label are watched."""
 
 
-def registry_for(cache: Cache, loops: Loops, forget: Callable[[Key], None]) -> kopf.OperatorRegistry:
-    """Register all handlers in a registry of their own."""
+OWN = {"ModelDeployment": (GROUP, VERSION, "modeldeployments"), "ModelSLO": (GROUP, VERSION, "modelslos")}
+"""The kinds that people write."""
+
+
+def registry_for(
+    cache: Cache, loops: Loops, listed: Callable[[], None], gone: Callable[[str, Raw], Awaitable[None]]
+) -> kopf.OperatorRegistry:
+    """Register all handlers in a registry of their own.
+
+    Parameters
+    ----------
+    cache
+        What the watches fill.
+    loops
+        What they wake.
+    listed
+        Called when an object comes out of a listing instead of a watch.
+    gone
+        Called when an object was deleted.
+    """
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry)(_login)
     kopf.on.startup(registry=registry)(_configure)
     kopf.on.cleanup(registry=registry)(_cleanup(loops))
-    own = {"ModelDeployment": (GROUP, VERSION, "modeldeployments"), "ModelSLO": (GROUP, VERSION, "modelslos")}
-    for kind, resource in {**own, **CHILDREN}.items():
+    for kind, resource in {**OWN, **CHILDREN}.items():
         kopf.index(*resource, id=f"{kind}-seen", registry=registry)(_seen(cache, kind))
-    kopf.on.event(*own["ModelDeployment"], id="model-deployment", registry=registry)(_own(cache, loops, forget))
-    kopf.on.event(*own["ModelSLO"], id="model-slo", registry=registry)(_slo(cache, loops))
-    for kind, resource in CHILDREN.items():
-        kopf.on.event(*resource, id=f"{kind}-changed", registry=registry)(_child(cache, loops, kind))
+        changed = _changed(kind, functools.partial(wake, cache, loops, kind), listed, gone)
+        kopf.on.event(*resource, id=f"{kind}-changed", registry=registry)(changed)
     return registry
+
+
+def wake(cache: Cache, loops: Loops, kind: str, raw: Mapping[str, Any]) -> None:
+    """Wake the loops that look at an object; that of a ModelDeployment is started if need be."""
+    meta = raw["metadata"]
+    if kind == "ModelDeployment":
+        loops.wake(Key(meta["namespace"], meta["name"]), start=True)
+    elif kind == "ModelSLO":
+        for deployment in cache.all("ModelDeployment"):
+            place, named = deployment["metadata"], deployment["spec"].get("slos") or ()
+            if place["namespace"] == meta["namespace"] and meta["name"] in {ref.get("name") for ref in named}:
+                loops.wake(Key(place["namespace"], place["name"]))
+    elif owner := owner_of(kind, raw):
+        loops.wake(owner)
+
+
+async def take_leave(
+    cache: Cache, loops: Loops, forget: Callable[[Key], None], kind: str, raw: Mapping[str, Any]
+) -> None:
+    """Drop a deleted object, and wake the loops that looked at it; that of a ModelDeployment ends."""
+    cache.drop(kind, raw)
+    if kind != "ModelDeployment":
+        wake(cache, loops, kind, raw)
+        return
+    key = Key(raw["metadata"]["namespace"], raw["metadata"]["name"])
+    if cache.get(kind, *key) is None:
+        await loops.end(key)
+        forget(key)
 
 
 async def _configure(settings: kopf.OperatorSettings, **_: Any) -> None:  # noqa: ANN401 - kopf's keywords
@@ -82,38 +126,18 @@ def _seen(cache: Cache, kind: str) -> Callable[..., Awaitable[None]]:
     return seen
 
 
-def _own(cache: Cache, loops: Loops, forget: Callable[[Key], None]) -> Callable[..., Awaitable[None]]:
+def _changed(
+    kind: str,
+    wake: Callable[[Mapping[str, Any]], None],
+    listed: Callable[[], None],
+    gone: Callable[[str, Raw], Awaitable[None]],
+) -> Callable[..., Awaitable[None]]:
     async def changed(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:  # noqa: ANN401 - kopf's keywords
-        key = Key(str(body.metadata.namespace), str(body.metadata.name))
-        if event["type"] != "DELETED":
-            loops.wake(key, start=True)
+        if event["type"] == "DELETED":
+            await gone(kind, dict(body))
             return
-        cache.drop("ModelDeployment", body)
-        if cache.get("ModelDeployment", *key) is None:
-            await loops.end(key)
-            forget(key)
-
-    return changed
-
-
-def _slo(cache: Cache, loops: Loops) -> Callable[..., Awaitable[None]]:
-    async def changed(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:  # noqa: ANN401 - kopf's keywords
-        if event["type"] == "DELETED":
-            cache.drop("ModelSLO", body)
-        for raw in cache.all("ModelDeployment"):
-            meta = raw["metadata"]
-            named = {ref.get("name") for ref in raw["spec"].get("slos") or ()}
-            if meta["namespace"] == body.metadata.namespace and body.metadata.name in named:
-                loops.wake(Key(meta["namespace"], meta["name"]))
-
-    return changed
-
-
-def _child(cache: Cache, loops: Loops, kind: str) -> Callable[..., Awaitable[None]]:
-    async def changed(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:  # noqa: ANN401 - kopf's keywords
-        if event["type"] == "DELETED":
-            cache.drop(kind, body)
-        if owner := owner_of(kind, body):
-            loops.wake(owner)
+        if event["type"] is None:
+            listed()
+        wake(body)
 
     return changed

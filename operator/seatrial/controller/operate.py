@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,10 @@ import kopf
 from seatrial.controller.act import Actor
 from seatrial.controller.budgets import Budgets
 from seatrial.controller.cache import Cache
-from seatrial.controller.handlers import registry_for
+from seatrial.controller.handlers import CHILDREN, OWN, registry_for, take_leave
 from seatrial.controller.loops import Loops
 from seatrial.controller.observe import Observer
+from seatrial.controller.sweep import Sweeper
 from seatrial.controller.tick import Ticker
 from seatrial.traffic.httproute import HttpRouteRouter
 
@@ -43,10 +45,14 @@ async def operate(  # noqa: PLR0913 - the parts that it puts together
     ticker = Ticker(kube, cache, observer, Actor(kube, cache, router), telemetry, settings)
     loops = Loops(ticker, telemetry)
     namespaces = tuple(name.strip() for name in settings.namespaces.split(",") if name.strip())
-    counting = asyncio.create_task(Budgets(kube, cache, budgets, telemetry, time.time).run()) if budgets else None
+    gone = functools.partial(take_leave, cache, loops, observer.forget)
+    sweeper = Sweeper(kube, cache, telemetry, [*OWN, *CHILDREN], namespaces)
+    beside = [asyncio.create_task(sweeper.run(gone))]
+    if budgets:
+        beside.append(asyncio.create_task(Budgets(kube, cache, budgets, telemetry, time.time).run()))
     try:
         await kopf.operator(
-            registry=registry_for(cache, loops, observer.forget),
+            registry=registry_for(cache, loops, sweeper.listed, gone),
             standalone=True,
             # Left alone, kopf asks for the user's name, and a container's user has none.
             identity=settings.pod_name,  # type: ignore[arg-type] # a NewType of str that kopf does not export
@@ -56,6 +62,6 @@ async def operate(  # noqa: PLR0913 - the parts that it puts together
             ready_flag=started,
         )
     finally:
-        if counting:
-            counting.cancel()
+        for task in beside:
+            task.cancel()
         await loops.end_all()

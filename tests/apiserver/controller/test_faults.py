@@ -214,3 +214,23 @@ async def test_after_minutes_without_an_api_server_it_goes_on_where_it_was(
             # The watches are back too: a new wish is heard without anything being restarted.
             third = await stage.deploy("3", spec__strategy__steps=LONG)
             await stage.until(on_trial(third), within_s=45)
+
+
+async def test_what_is_deleted_while_the_watches_are_broken_is_noticed_afterwards(
+    stage: Stage, api_server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Road(Relay(urlparse(api_server.url).port or 0)) as road:
+        monkeypatch.setenv("KUBECONFIG", str(road.kubeconfig(api_server.kubeconfig, tmp_path)))
+        async with stage.operator(HeardKube()):
+            first = await stage.deploy("1")
+            await stage.until(rests_on(first))
+            await stage.deploy("1", "other")
+            await stage.until(rests_on(first), "other")
+            road.block(silent=False)
+            await asyncio.sleep(1)
+            await stage.remove("Deployment", f"scorer-{first}")
+            await stage.remove("ModelDeployment", "other")
+            await asyncio.sleep(1)
+            road.unblock()
+            await eventually(stage.versions, {first}, within_s=45)
+    assert stage.meter.forgotten == [(stage.namespace, "other")]

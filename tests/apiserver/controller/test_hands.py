@@ -126,6 +126,15 @@ async def test_a_candidates_deployment_that_is_deleted_comes_back_and_gets_no_tr
         await until_routed(stage, {first: 90, second: 10})
 
 
+async def test_stables_deployment_that_is_deleted_at_rest_comes_back(stage: Stage) -> None:
+    async with stage.operator():
+        first = await stage.deploy("1")
+        await stage.until(rests_on(first))
+        await stage.remove("Deployment", f"scorer-{first}")
+        await eventually(stage.versions, {first})
+        await stage.until(rests_on(first))
+
+
 async def test_replicas_edited_by_hand_are_put_right(stage: Stage) -> None:
     async with stage.operator():
         _, second = await trial(stage)
