@@ -8,7 +8,6 @@ Pure and deterministic: no clock, no I/O, no logging. Time and measurements are 
 - :mod:`~seatrial.judge.attribution`: is it the candidate, or what it shares with stable
 - :mod:`~seatrial.judge.judge`: from evidence to judgements, many rollouts at once
 - :mod:`~seatrial.judge.verdict`: the rules, and the words
-- :mod:`~seatrial.judge.policy`: from judgements to a move
 - :mod:`~seatrial.judge.guard`, :mod:`~seatrial.judge.pod_events`, :mod:`~seatrial.judge.split`: what else may speak
   against a version, or against the router
 - :mod:`~seatrial.judge.compare`: objectives relative to stable
