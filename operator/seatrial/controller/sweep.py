@@ -1,7 +1,7 @@
 """Find out what went while nobody watched.
 
 A watch that breaks goes on from where it was, and misses nothing. When the API server no longer remembers that place
-(it was restarted, or the break was long), everything is listed anew instead. What is gone is simply not in the list, and
+(it was restarted, or the break was long), everything is listed anew instead. What is gone is just not in the list, and
 no event tells of it. So after such a listing the cache is compared with the cluster once.
 """
 
