@@ -54,8 +54,9 @@ class Budgets:
         self._telemetry = telemetry
         self._clock = clock
 
-    async def run(self) -> None:
-        """Count and write, once a minute, until cancelled."""
+    async def run(self, begun: asyncio.Event) -> None:
+        """Count and write, once a minute, until cancelled; the first time when there is something to count."""
+        await begun.wait()
         while True:
             try:
                 await self.round()

@@ -26,12 +26,15 @@ class Loops:
         self._ticker = ticker
         self._telemetry = telemetry
         self._loops: dict[Key, tuple[asyncio.Task[None], asyncio.Event]] = {}
+        self.begun = asyncio.Event()
+        """Set with the first loop: no handler runs before everything has been listed, so the cache is filled then."""
 
     def wake(self, key: Key, *, start: bool = False) -> None:
         """Make a loop look again now; start it first if asked to."""
         if key in self._loops:
             self._loops[key][1].set()
         elif start:
+            self.begun.set()
             wake = asyncio.Event()
             self._loops[key] = (asyncio.create_task(self._run(key, wake), name=f"loop {key}"), wake)
 

@@ -49,7 +49,7 @@ async def operate(  # noqa: PLR0913 - the parts that it puts together
     sweeper = Sweeper(kube, cache, telemetry, [*OWN, *CHILDREN], namespaces)
     beside = [asyncio.create_task(sweeper.run(gone))]
     if budgets:
-        beside.append(asyncio.create_task(Budgets(kube, cache, budgets, telemetry, time.time).run()))
+        beside.append(asyncio.create_task(Budgets(kube, cache, budgets, telemetry, time.time).run(loops.begun)))
     try:
         await kopf.operator(
             registry=registry_for(cache, loops, sweeper.listed, gone),
