@@ -141,6 +141,8 @@ class ObjectiveEvidence:
     """Moments from which the test also looks afresh, the oldest first."""
     retired: int = 0
     """How many such moments were given up to bound the list."""
+    condemned_at: Time | None = None
+    """Time of the scrape that condemns the version, while stable's next one has yet to say whether it suffers too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,6 +186,6 @@ def _without_counts(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
     )
     trial = status.trial
     if trial:
-        evidence = tuple((entry.slo, entry.objective, entry.verdict, entry.step_total) for entry in trial.evidence)
+        evidence = tuple((e.slo, e.objective, e.verdict, e.step_total, e.condemned_at) for e in trial.evidence)
         status = replace(status, trial=replace(trial, evidence=evidence))  # type: ignore[arg-type] # only compared
     return replace(status, conditions=conditions, summary="")

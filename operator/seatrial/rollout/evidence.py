@@ -91,9 +91,7 @@ def weigh(
             replace(
                 _evidence(entry, measured, measured.readings.get((candidate, planned.key)), fresh_s),
                 allowance=(allowances or {}).get(planned.key),
-                stable_lags=_lags(
-                    measured.readings.get((stable, planned.key)), measured.readings.get((candidate, planned.key))
-                ),
+                stable_lags=_lags(entry, planned, candidate, stable, measured),
             )
             for entry, planned in zip(entries, trial.plan.objectives, strict=True)
         ],
@@ -101,10 +99,12 @@ def weigh(
         step_total=[entry.total - entry.step_total for entry in entries],
         strict=trial.plan.strict,
     )
-    judged = zip(trial.plan.objectives, entries, judgements, strict=True)
-    return tuple(
-        _judged(entry, _compared(planned, entry, judgement, step.min_requests)) for planned, entry, judgement in judged
-    )
+    judged = []
+    for planned, entry, judgement in zip(trial.plan.objectives, entries, judgements, strict=True):
+        condemned_at = _condemning_s(entry, planned, candidate, measured) if judgement.awaits_stable else None
+        spoken = _compared(planned, entry, judgement, step.min_requests)
+        judged.append(replace(_judged(entry, spoken), condemned_at=condemned_at))
+    return tuple(judged)
 
 
 def open_step(entry: ObjectiveEvidence) -> ObjectiveEvidence:
@@ -198,11 +198,23 @@ def _evidence(entry: ObjectiveEvidence, measured: Measurements, reading: Reading
     )
 
 
-def _lags(theirs: Reading | None, mine: Reading | None) -> bool:
-    """Tell whether stable's newest scrape is older than the candidate's, and a newer one can still be expected."""
-    if not theirs or not mine or theirs.last_sample_s is None or mine.last_sample_s is None:
+def _lags(
+    entry: ObjectiveEvidence, planned: PlannedObjective, candidate: str, stable: str, measured: Measurements
+) -> bool:
+    """Tell whether stable's newest scrape is older than the one that condemns the candidate, and may still come."""
+    mine = _condemning_s(entry, planned, candidate, measured)
+    theirs = measured.readings.get((stable, planned.key))
+    if mine is None or not theirs or theirs.last_sample_s is None:
         return False
-    return 0 < mine.last_sample_s - theirs.last_sample_s <= STABLE_COMES_WITHIN_S
+    return theirs.last_sample_s < mine and measured.at_s - mine <= STABLE_COMES_WITHIN_S
+
+
+def _condemning_s(
+    entry: ObjectiveEvidence, planned: PlannedObjective, candidate: str, measured: Measurements
+) -> float | None:
+    """Find the time of the scrape that condemns the candidate: the first one that did, else the newest."""
+    mine = measured.readings.get((candidate, planned.key))
+    return entry.condemned_at if entry.condemned_at is not None else (mine.last_sample_s if mine else None)
 
 
 def _compared(

@@ -206,3 +206,26 @@ def test_comparison_waits_for_the_step_s_requests() -> None:
     trial = replace(trial, step_index=1, evidence=(look(trial, measured(reading(1, 0), reading(9, 0))),))
     asked = trial.plan.steps[1].min_requests
     assert look(trial, measured(reading(asked - 1, 0), reading(20_000, 0))).verdict == "Inconclusive"
+
+
+def test_blame_waits_for_the_next_scrape_of_stable_and_not_for_the_one_after() -> None:
+    """Stable is scraped just before the candidate each time: its newest sample is always the older one."""
+    condemned = after(BEGUN, reading(50, 40, age_s=2.0), reading(450, age_s=2.1))
+    assert condemned.evidence[0].verdict == "Inconclusive"
+    assert condemned.evidence[0].condemned_at == b.NOW - 2.0
+    assert "waits for stable" in condemned.evidence[0].sentence
+    entry = look(condemned, measured(reading(70, 56, age_s=0.0), reading(630, age_s=0.1)))
+    assert entry.verdict == "Burning"
+    assert entry.condemned_at is None
+
+
+def test_outage_that_stable_shows_one_scrape_later_blames_nobody() -> None:
+    condemned = after(BEGUN, reading(50, 12, age_s=2.0), reading(450, age_s=2.1))
+    assert condemned.evidence[0].condemned_at
+    entry = look(condemned, measured(reading(70, 17, age_s=0.0), reading(630, 150, age_s=0.1)))
+    assert entry.verdict == "Environment"
+
+
+def test_blame_does_not_wait_for_a_stable_that_is_not_scraped() -> None:
+    condemned = after(BEGUN, reading(50, 40, age_s=25.0), reading(450, age_s=40.0))
+    assert condemned.evidence[0].verdict == "Burning"
