@@ -124,6 +124,7 @@ async def test_a_prometheus_that_was_away_is_said_and_nothing_is_lost(
     assert await operator.counts() == (11, 1)
     server.stop()
     one.serve(100, bad=10)
+    await asyncio.sleep(2)  # what the last look saw is shared for a while
     away = await operator.look()
     assert away.unavailable == f"Prometheus at {server.url} can't be reached: nothing listens there"
     assert away.readings[V1, "availability"].total == 11

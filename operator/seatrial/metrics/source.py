@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _INTEREST_S: Final = 600.0
 # Series after which others get their turn: a look at thousands must not hold up the ticks of all rollouts.
 _BREATH: Final = 200
-# A look may take a tenth of the time at most, of the operator's and of Prometheus's; more rollouts mean rarer looks.
-_SHARE: Final = 10.0
+# A look may take a quarter of the time at most, of the operator's and of Prometheus's; more rollouts mean rarer looks.
+_SHARE: Final = 4.0
 _RAREST_S: Final = 5.0
 
 

@@ -90,7 +90,7 @@ async def test_a_look_that_takes_long_is_made_less_often(world: World) -> None:
     await world.source.measure(request())
     took_s = 0.3
     assert world.clock.now_s == pytest.approx(BEGAN_S + took_s)
-    for elapsed_s, queries in ((2.9, 3), (3.1, 4)):
+    for elapsed_s, queries in ((1.1, 3), (1.3, 4)):
         world.clock.now_s = BEGAN_S + elapsed_s
         await world.source.measure(request())
         assert len(world.tsdb.queries) == queries
