@@ -86,11 +86,11 @@ async def test_a_result_is_shared_while_it_is_young(world: World) -> None:
 
 
 async def test_a_look_that_takes_long_is_made_less_often(world: World) -> None:
-    world.tsdb.takes_s = 0.1
+    world.tsdb.takes_s = 0.3
     await world.source.measure(request())
-    took_s = 0.3
+    took_s = 0.9
     assert world.clock.now_s == pytest.approx(BEGAN_S + took_s)
-    for elapsed_s, queries in ((1.1, 3), (1.3, 4)):
+    for elapsed_s, queries in ((3.5, 3), (3.7, 4)):
         world.clock.now_s = BEGAN_S + elapsed_s
         await world.source.measure(request())
         assert len(world.tsdb.queries) == queries
