@@ -57,6 +57,7 @@ class Observer:
         self._clock = clock
         self._fresh_s = fresh_s
         self._wishes: dict[Key, tuple[object, Wish | Refusal]] = {}
+        self._known_budgets: dict[Key, tuple[object, dict[str, ObjectiveBudget]]] = {}
 
     def raw(self, key: Key) -> Raw | None:
         """Recall a ModelDeployment; None when it is gone or going."""
@@ -66,6 +67,7 @@ class Observer:
     def forget(self, key: Key) -> None:
         """Drop what is kept about a ModelDeployment that is gone."""
         self._wishes.pop(key, None)
+        self._known_budgets.pop(key, None)
         self._metrics.forget(*key)
 
     async def refresh(self, key: Key) -> None:
@@ -128,13 +130,20 @@ class Observer:
         return {name: slo for name in names if (slo := self._cache.get("ModelSLO", key.namespace, name))}
 
     def _budgets(self, key: Key, raw: Raw) -> dict[str, ObjectiveBudget]:
-        """Read the budgets of a ModelDeployment from the statuses of its ModelSLOs, by ModelSLO and objective."""
-        return {
+        """Read budgets from the ModelSLOs, by ModelSLO and objective, again only when one has changed."""
+        slos = self._slos(key, raw)
+        stamp = tuple((slo["metadata"]["uid"], slo["metadata"].get("resourceVersion")) for slo in slos.values())
+        known = self._known_budgets.get(key)
+        if known and known[0] == stamp:
+            return known[1]
+        budgets = {
             f"{name}/{budget.objective}": budget
-            for name, slo in self._slos(key, raw).items()
+            for name, slo in slos.items()
             for budget in SLO_STATUS.validate_python(slo.get("status") or {}).budgets
             if budget.model_deployment == key.name
         }
+        self._known_budgets[key] = (stamp, budgets)
+        return budgets
 
     def _wish(self, key: Key, raw: Raw) -> Wish | Refusal:
         """Read the wish again only when the spec or a ModelSLO has changed."""

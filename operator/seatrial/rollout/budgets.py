@@ -14,6 +14,7 @@ from seatrial.judge.budget import Period, Window, calendar_window, freeze, rolli
 from seatrial.judge.guard import allowance
 from seatrial.judge.types import Counts
 from seatrial.rollout.evidence import objective_of
+from seatrial.rollout.target import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     """Counts by length of the window in seconds and by version: total and bad."""
 
 HOUR_S = 3600.0
-ALL = 100
 MAX_VERSIONS = 32
 
 

@@ -13,6 +13,7 @@ from seatrial.judge.judge import judge
 from seatrial.judge.restart import next_restart, retire
 from seatrial.judge.types import Counts, Evidence, Objective, Verdict
 from seatrial.metrics.types import Checkpoint, Request, Sli
+from seatrial.rollout.target import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from seatrial.judge.types import Judgement
     from seatrial.metrics.types import Measurements, Reading
 
-ALL = 100
 STABLE_COMES_WITHIN_S = 20.0
 """So long a version that would be blamed waits for stable's scrape of the same time; later, stable is not scraped."""
 
@@ -88,8 +88,11 @@ def weigh(
     judgements = judge(
         [objective_of(planned) for planned in trial.plan.objectives],
         [
-            replace(
-                _evidence(entry, measured, measured.readings.get((candidate, planned.key)), fresh_s),
+            _evidence(
+                entry,
+                measured,
+                measured.readings.get((candidate, planned.key)),
+                fresh_s=fresh_s,
                 allowance=(allowances or {}).get(planned.key),
                 stable_lags=_lags(entry, planned, candidate, stable, measured),
             )
@@ -185,7 +188,15 @@ def _settled(reading: Reading) -> Settled:
     return Settled(at=reading.checkpoint.at_s, total=reading.checkpoint.total, bad=reading.checkpoint.bad)
 
 
-def _evidence(entry: ObjectiveEvidence, measured: Measurements, reading: Reading | None, fresh_s: float) -> Evidence:
+def _evidence(
+    entry: ObjectiveEvidence,
+    measured: Measurements,
+    reading: Reading | None,
+    *,
+    fresh_s: float,
+    allowance: float | None,
+    stable_lags: bool,
+) -> Evidence:
     newest_s = reading.last_sample_s if reading else None
     return Evidence(
         candidate=Counts(entry.total, entry.bad),
@@ -195,6 +206,8 @@ def _evidence(entry: ObjectiveEvidence, measured: Measurements, reading: Reading
         fresh=newest_s is not None and measured.at_s - newest_s <= fresh_s,
         unavailable=measured.unavailable or (reading.problem if reading else None),
         retired=entry.retired,
+        allowance=allowance,
+        stable_lags=stable_lags,
     )
 
 

@@ -17,14 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.kube.errors import Refused
 from seatrial.kube.workloads import MODEL_LABEL, SERVICE_PORT, name_of, owned_metadata
+from seatrial.rollout.target import ALL
 from seatrial.rollout.versions import ALPHABET, LENGTH
 from seatrial.rollout.world import RouteView
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-ALL = 100
-"""All requests, in percent."""
 
 
 class HttpRouteRouter:
