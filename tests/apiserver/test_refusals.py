@@ -173,6 +173,22 @@ BAD_SLOS: dict[str, tuple[dict[str, Any], str]] = {
         {"spec__freezeAt": "100"},
         "freezeAt is a percentage of the budget from 0 to 99, such as '0' or '10'",
     ),
+    "offline without value": (
+        {"spec__objectives__0__compare": {"to": "offline", "margin": "5"}},
+        "to: offline needs the value that was measured offline, in percent; to: stable has none",
+    ),
+    "stable with value": (
+        {"spec__objectives__0__compare": {"to": "stable", "margin": "5", "value": "99"}},
+        "to: offline needs the value that was measured offline, in percent; to: stable has none",
+    ),
+    "margin of everything": (
+        {"spec__objectives__0__compare": {"to": "stable", "margin": "100"}},
+        "margin is a percentage from 0 to 99, such as '5': how much worse the version may be, relatively",
+    ),
+    "compared with a third thing": (
+        {"spec__objectives__0__compare": {"to": "peers", "margin": "5"}},
+        'compare.to: Unsupported value: "peers"',
+    ),
     "unknown alerts": ({"spec__alerts": "none"}, 'spec.alerts: Unsupported value: "none"'),
     "calendar of fortnights": (
         {"spec__calendar": {"period": "fortnight", "timeZone": "UTC"}},
@@ -207,6 +223,10 @@ GOOD: dict[str, dict[str, Any]] = {
     "rollback by default": changed(SLO, spec__rollback=None),
     "part of rollback": changed(SLO, spec__rollback={"minBad": 5}),
     "burn rate just reachable": changed(SLO, spec__rollback__burnRate="19.9"),
+    "compared with stable": changed(SLO, spec__objectives__0__compare={"to": "stable", "margin": "5"}),
+    "compared with a value": changed(
+        SLO, spec__objectives__0__compare={"to": "offline", "margin": "0", "value": "99.5"}
+    ),
     "server named": changed(SLO, spec__objectives__0__sli__server="mlserver"),
 }
 
