@@ -62,10 +62,20 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Rollback:
-    """One bad candidate: what it cost, and the seconds from the deciding scrape to weight 0 (None: no such scrape)."""
+    """One bad candidate: what it cost, and how long after the scrapes that decide it weight 0 came.
+
+    Attributes
+    ----------
+    lag_s
+        Seconds from the candidate's scrape that condemns it; None when no single scrape does.
+    complete_lag_s
+        Seconds from the newest scrape that the decision needs: stable's, of the same time or later, which rules out
+        that both suffer from one cause.
+    """
 
     figures: RollbackFigures
     lag_s: float | None
+    complete_lag_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +149,16 @@ async def roll_back_once(rig: Rig, base: JsonObject, error_ratio: float, version
     figures = weight_0_s and rollback_figures(rig.load.window(started_s), version, weight_0_s, BAD[OBJECTIVE.name])
     if not weight_0_s or not figures:
         return None
-    samples = await rig.prometheus.requests(NAMESPACE, entry["hash"], time.time(), time.time() - started_s)
+    stable = (rig.deployment.latest or {})["status"]["stable"]["hash"]
+    samples, others = [
+        await rig.prometheus.requests(NAMESPACE, version_hash, time.time(), time.time() - started_s)
+        for version_hash in (entry["hash"], stable)
+    ]
     decided = deciding_sample(samples, OBJECTIVE)
-    return Rollback(figures, weight_0_s - decided.at_s if decided else None)
+    if decided is None:
+        return Rollback(figures, None, None)
+    complete_s = next((other.at_s for other in others if other.at_s >= decided.at_s), decided.at_s)
+    return Rollback(figures, weight_0_s - decided.at_s, weight_0_s - complete_s)
 
 
 async def try_good(rig: Rig, base: JsonObject, version: str) -> str:
@@ -155,7 +172,6 @@ async def try_good(rig: Rig, base: JsonObject, version: str) -> str:
 def row(ratio: float, runs: Sequence[Rollback | None]) -> list[str]:
     """Build the table's row for one share of errors."""
     done = [run for run in runs if run]
-    lags = [run.lag_s for run in done if run.lag_s is not None]
     return [
         f"{ratio:g} %",
         f"{len(done)} of {len(runs)}",
@@ -163,7 +179,8 @@ def row(ratio: float, runs: Sequence[Rollback | None]) -> list[str]:
         spread([run.figures.seconds_to_last_bad for run in done]),
         spread([run.figures.bad_answers for run in done], 0),
         spread([run.figures.answers for run in done], 0),
-        spread(lags, 2),
+        spread([run.lag_s for run in done if run.lag_s is not None], 2),
+        spread([run.complete_lag_s for run in done if run.complete_lag_s is not None], 2),
     ]
 
 
@@ -174,7 +191,8 @@ HEADINGS = (
     "s to last bad answer",
     "bad answers seen by clients",
     "answers of the candidate",
-    "s from deciding scrape to weight 0",
+    "s from the candidate's deciding scrape",
+    "s from stable's scrape that completes the decision",
 )
 
 
