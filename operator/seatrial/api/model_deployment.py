@@ -6,24 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, JsonValue, WithJsonSchema
 
-from seatrial.api.fields import CONFIG, ApiModel, Duration, PositiveDuration, Time, keyed_by, matches, rule
-
-LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-HostName = Annotated[
-    str,
-    Field(
-        max_length=253,
-        json_schema_extra={
-            "x-kubernetes-validations": [
-                rule(
-                    matches(f"^([*][.])?{LABEL}([.]{LABEL})*$"),
-                    "a host name is lower-case and has no scheme, port or path: scorer.example.com or *.example.com",
-                )
-            ]
-        },
-    ),
-]
-"""A host name as an HTTPRoute takes it."""
+from seatrial.api.commands import Command
+from seatrial.api.fields import CONFIG, ApiModel, keyed_by, rule
+from seatrial.api.hosts import HostName
+from seatrial.api.strategy import Strategy
 
 OPEN: dict[str, JsonValue] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 POD_TEMPLATE: dict[str, Any] = {
@@ -81,79 +67,6 @@ class Traffic(ApiModel):
     """Gateway API: Seatrial owns an HTTPRoute of the ModelDeployment's name."""
 
 
-class Step(ApiModel):
-    """One step of a trial: how much traffic, how long, and how much must have been seen."""
-
-    weight: Annotated[int, Field(ge=1, le=100)]
-    """Percent of the requests that go to the candidate."""
-    for_: Annotated[Duration, Field(alias="for")]
-    """How long the step lasts at least, counted from when the route carries its weight."""
-    min_requests: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0
-    """Requests that the candidate must have served in this step before the next one."""
-
-
-Policy = Literal["hold", "rollback", "promote"]
-"""What a step that stays undecided past its deadline leads to."""
-
-
-class Undecided(ApiModel):
-    """What happens to a step that is over in time but was not found Healthy."""
-
-    deadline: PositiveDuration = 3600.0
-    """How long after the step's time a decision is waited for."""
-    inconclusive: Policy = "hold"
-    """When there are too few requests, or too many bad ones to be sure."""
-    no_data: Policy = "hold"
-    """When Prometheus answers but knows nothing recent of the version."""
-    unavailable: Policy = "hold"
-    """When Prometheus can't be read."""
-    environment: Policy = "hold"
-    """When stable burns as well."""
-
-
-class Strategy(ApiModel):
-    """How a new version is tried."""
-
-    steps: Annotated[
-        list[Step],
-        Field(
-            min_length=1,
-            max_length=32,
-            json_schema_extra={
-                "x-kubernetes-validations": [
-                    rule("size(self) > 0", "a trial needs at least one step: for example {weight: 10, for: 10m}"),
-                    rule(
-                        "self.all(s, self.exists_one(t, t.weight == s.weight)) && "
-                        "(size(self) < 2 || self.map(s, s.weight).isSorted())",
-                        "weights must rise from step to step: for example 1, 10, 50",
-                    ),
-                ]
-            },
-        ),
-    ]
-    """The steps, in order. After the last one the candidate is promoted."""
-    warm_up: Duration = 10.0
-    """How long a candidate's pods must have been ready before they get traffic."""
-    ready_deadline: PositiveDuration = 600.0
-    """How long a version may take to become ready, or be without any ready pod, before it is rolled back."""
-    drain: Duration = 30.0
-    """How long a version that lost its traffic keeps its pods, so that requests in flight are answered."""
-    strict: bool = False
-    """Whether a step is passed only on proof that the version keeps its objectives, not already on the absence of proof
-    that it breaks them. It takes many more requests."""
-    undecided: Undecided = Undecided()
-    """What happens to a step that is over in time but was not found Healthy."""
-
-
-class Override(ApiModel):
-    """A person's word against the statistics."""
-
-    reason: Annotated[str, Field(min_length=3, max_length=512)]
-    """Why, for those who come after: it is shown in status, Events and the history."""
-    until: Time
-    """When the override ends by itself, such as 2026-12-24T18:00:00Z."""
-
-
 class SloRef(ApiModel):
     """A ModelSLO of the same namespace."""
 
@@ -209,8 +122,8 @@ class ModelDeploymentSpec(ApiModel):
     mode: Literal["enforce", "observe"] = "enforce"
     """enforce: verdicts hold and roll back. observe: steps go by time alone and nothing is rolled back; the status says
     what would have been done."""
-    override: Override | None = None
-    """Until it expires, every verdict counts as Healthy and a spent budget stops nothing. Crash loops and missing pods
-    still roll back."""
+    commands: Annotated[tuple[Command, ...], Field(max_length=16, json_schema_extra=keyed_by("id"))] = ()
+    """What people ask of a running rollout (kubectl seatrial promote, pause, abort, ...). Not a part of the manifests that
+    a GitOps tool applies."""
     paused: bool = False
     """While true no trial starts and no step is taken. Judging and rollback go on."""

@@ -16,24 +16,83 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """How the cluster must look.
+class Mirror:
+    """Copies of requests: ``percent`` of them go to ``version`` as well, and its answers are thrown away."""
+
+    version: str
+    percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Requests with this header or cookie (one of both is named) go to ``version``, whatever the weights say."""
+
+    version: str
+    value: str
+    header: str | None = None
+    cookie: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stickiness:
+    """Users keep their version by a cookie; those of another ``epoch`` are dealt anew."""
+
+    cookie: str
+    max_age_s: float
+    epoch: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Host names that lead to ``version`` alone."""
+
+    version: str
+    hostnames: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """How requests are divided among versions.
 
     Attributes
     ----------
     weights
-        Weight by version hash in the route, 0 to 100, summing to 100; empty leaves the route alone.
-    replicas
-        Pods by version hash. A version that is not named is removed.
+        Weight by version hash, 0 to 100, summing to 100; empty leaves the route alone.
+    mirror, group, sticky, preview
+        What a step of the trial asks for besides.
     """
 
     weights: Mapping[str, int]
-    replicas: Mapping[str, int]
+    mirror: Mirror | None = None
+    group: Group | None = None
+    sticky: Stickiness | None = None
+    preview: Preview | None = None
 
     def __post_init__(self) -> None:
         """Refuse weights that don't share out all requests."""
         if self.weights and sum(self.weights.values()) != 100:  # noqa: PLR2004 - all of them, in percent
             raise ValueError(f"weights {dict(self.weights)} don't sum to 100")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """How the cluster must look.
+
+    Attributes
+    ----------
+    division
+        How requests are divided.
+    replicas
+        Pods by version hash. A version that is not named is removed.
+    """
+
+    division: Division
+    replicas: Mapping[str, int]
+
+    @property
+    def weights(self) -> Mapping[str, int]:
+        """Weight by version hash."""
+        return self.division.weights
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,273 @@
+"""How a new version is tried: the steps of its trial, what each asks for, and what follows its promotion."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from seatrial.api.fields import CONFIG, ApiModel, Duration, PositiveDuration, matches, rule
+from seatrial.api.hosts import HostName
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=40)]
+"""A name that may become a part of an object's name."""
+
+
+class Shadow(ApiModel):
+    """Copies of requests: the candidate gets them, and its answers are thrown away."""
+
+    percent: Annotated[int, Field(ge=1, le=100)] = 100
+    """Percent of the requests that are copied."""
+
+
+class Preview(ApiModel):
+    """A way to the candidate for those who know it, while it has no weight."""
+
+    hostnames: Annotated[list[HostName], Field(min_length=1, max_length=8)]
+    """Host names that lead to the candidate alone, on the same gateways."""
+
+
+class Gate(ApiModel):
+    """A decision that people take."""
+
+    name: Name
+    """Name of the gate; a promote command names it."""
+    approvals: Annotated[int, Field(ge=1, le=2)] = 1
+    """How many people have to say promote."""
+
+
+class Webhook(ApiModel):
+    """A service of the user's that says whether the candidate may go on."""
+
+    url: Annotated[
+        str,
+        Field(
+            max_length=512,
+            json_schema_extra={
+                "x-kubernetes-validations": [
+                    rule(matches("^https?://[^/?#]+([/?#].*)?$"), "the url begins with http:// or https://")
+                ]
+            },
+        ),
+    ]
+    """Where a JSON description of the trial is posted: any 2xx answer passes the check, 4xx fails it."""
+    secret: Annotated[str | None, Field(max_length=253)] = None
+    """Secret of this namespace whose key `key` signs the request (header X-Seatrial-Signature, HMAC-SHA-256)."""
+
+
+class Check(ApiModel):
+    """A test of the candidate that runs once, before the next step: a golden set, parity, load."""
+
+    model_config = ConfigDict(
+        **CONFIG,
+        json_schema_extra={
+            "x-kubernetes-validations": [rule("has(self.job) != has(self.webhook)", "a check is a job or a webhook")]
+        },
+    )
+
+    name: Name
+    """Name of the check."""
+    job: Annotated[str | None, Field(max_length=253)] = None
+    """A suspended Job of this namespace, whose copy is run; it finds the candidate at $SEATRIAL_CANDIDATE (host:port) and
+    stable at $SEATRIAL_STABLE."""
+    webhook: Webhook | None = None
+    """A service that is asked."""
+    timeout: PositiveDuration = 600.0
+    """How long it may take."""
+    on_failure: Literal["rollback", "hold"] = "rollback"
+    """What a failed or late check leads to."""
+
+
+class Match(ApiModel):
+    """Which requests belong to group B of an experiment."""
+
+    model_config = ConfigDict(
+        **CONFIG,
+        json_schema_extra={
+            "x-kubernetes-validations": [rule("has(self.header) != has(self.cookie)", "match a header or a cookie")]
+        },
+    )
+
+    header: Annotated[str | None, Field(max_length=128)] = None
+    """Name of a request header."""
+    cookie: Annotated[str | None, Field(max_length=128)] = None
+    """Name of a cookie."""
+    value: Annotated[str, Field(min_length=1, max_length=256)]
+    """The value that leads to the candidate."""
+
+
+class Experiment(ApiModel):
+    """An A/B test: requests that match go to the candidate, all others to stable, until the comparison is decided."""
+
+    match: Match
+    """Which requests go to the candidate."""
+    objective: Annotated[str, Field(max_length=127)]
+    """What is compared: slo/objective."""
+    margin: Annotated[int, Field(ge=0, le=50)] = 0
+    """Percent by which the share of good events may be smaller than stable's and still count as not worse."""
+    cap: PositiveDuration = 1209600.0
+    """When the step ends at the latest; what was not decided by then is held for a person."""
+
+
+_KINDS = ("weight", "shadow", "preview", "gate", "check", "experiment")
+
+
+class Step(ApiModel):
+    """One step of a trial: some traffic for some time, or something to wait for at the weight that is reached."""
+
+    model_config = ConfigDict(
+        **CONFIG,
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                rule(
+                    f"[{', '.join(f'has(self.{kind})' for kind in _KINDS)}].filter(given, given).size() == 1",
+                    f"a step is one of: {', '.join(_KINDS)}",
+                ),
+                rule(
+                    "!(has(self.gate) || has(self.check) || has(self.experiment)) || !has(self['for'])",
+                    "gates, checks and experiments end by themselves: leave `for` out",
+                ),
+            ]
+        },
+    )
+
+    weight: Annotated[int | None, Field(ge=1, le=100)] = None
+    """Percent of the requests that go to the candidate."""
+    shadow: Shadow | None = None
+    """Copy requests to the candidate and throw its answers away."""
+    preview: Preview | None = None
+    """Let those who know the candidate's own host names use it; with it and a step of weight 100: blue/green."""
+    gate: Gate | None = None
+    """Wait for people."""
+    check: Check | None = None
+    """Run a test."""
+    experiment: Experiment | None = None
+    """Compare two groups of users until one is found better, or not worse."""
+    for_: Annotated[Duration, Field(alias="for")] = 0.0
+    """How long the step lasts at least, counted from when the route is as the step asks."""
+    min_requests: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0
+    """Requests that the candidate must have served in this step before the next one."""
+    healthy: Annotated[list[Annotated[str, Field(max_length=127)]] | None, Field(min_length=1, max_length=16)] = None
+    """Objectives (slo/objective) that must be Healthy before the next step; all of them when absent."""
+
+
+Policy = Literal["hold", "rollback", "promote"]
+"""What a step that stays undecided past its deadline leads to."""
+
+
+class Undecided(ApiModel):
+    """What happens to a step that is over in time but was not found Healthy."""
+
+    deadline: PositiveDuration = 3600.0
+    """How long after the step's time a decision is waited for."""
+    inconclusive: Policy = "hold"
+    """When there are too few requests, or too many bad ones to be sure."""
+    no_data: Policy = "hold"
+    """When Prometheus answers but knows nothing recent of the version."""
+    unavailable: Policy = "hold"
+    """When Prometheus can't be read."""
+    environment: Policy = "hold"
+    """When stable burns as well."""
+
+
+class Watch(ApiModel):
+    """How long a version is still judged after it has got all requests."""
+
+    for_: Annotated[PositiveDuration, Field(alias="for")]
+    """How long the former version keeps its pods, so that a rollback takes seconds."""
+
+
+class Keep(ApiModel):
+    """Former versions that can be returned to: their Deployments stay, without pods."""
+
+    versions: Annotated[int, Field(ge=0, le=10)] = 2
+    """How many."""
+    for_: Annotated[PositiveDuration, Field(alias="for")] = 2592000.0
+    """How long, counted from when the version had lost its traffic."""
+
+
+class Window(ApiModel):
+    """A time in which trials may start and go on."""
+
+    cron: Annotated[
+        str,
+        Field(
+            max_length=64,
+            json_schema_extra={
+                "x-kubernetes-validations": [
+                    rule(
+                        matches("^([0-9A-Za-z*/,-]+ +){4}[0-9A-Za-z*/,-]+$"),
+                        "cron has five fields, minute hour day month weekday: '0 9 * * 1-5'",
+                    )
+                ]
+            },
+        ),
+    ]
+    """When it opens, as in crontab."""
+    for_: Annotated[PositiveDuration, Field(alias="for")]
+    """How long it stays open."""
+    time_zone: Annotated[str, Field(max_length=64)] = "UTC"
+    """Time zone of cron, such as Europe/Berlin."""
+
+
+class Sticky(ApiModel):
+    """Users stay with the version that answered them first, within a step."""
+
+    cookie: Annotated[
+        str,
+        Field(
+            max_length=64,
+            json_schema_extra={
+                "x-kubernetes-validations": [
+                    rule(matches("^[A-Za-z0-9_-]+$"), "a cookie's name has letters, digits, - and _ only")
+                ]
+            },
+        ),
+    ] = "seatrial"
+    """Name of the cookie that both versions set."""
+    max_age: PositiveDuration = 3600.0
+    """How long a browser keeps it. Each step deals the users anew."""
+
+
+class Strategy(ApiModel):
+    """How a new version is tried."""
+
+    steps: Annotated[
+        list[Step],
+        Field(
+            min_length=1,
+            max_length=32,
+            json_schema_extra={
+                "x-kubernetes-validations": [
+                    rule("size(self) > 0", "a trial needs at least one step: for example {weight: 10, for: 10m}"),
+                    rule(
+                        "self.filter(s, has(s.weight)).map(s, s.weight).isSorted() && "
+                        "self.filter(s, has(s.weight)).all(s, "
+                        "self.filter(t, has(t.weight)).exists_one(t, t.weight == s.weight))",
+                        "weights must rise from step to step: for example 1, 10, 50",
+                    ),
+                ]
+            },
+        ),
+    ]
+    """The steps, in order. After the last one the candidate gets all requests."""
+    watch: Watch | None = None
+    """How long a version is still judged after it has got all requests; it is promoted at once when absent."""
+    keep: Keep = Keep()
+    """Former versions that can be returned to."""
+    windows: Annotated[list[Window] | None, Field(min_length=1, max_length=8)] = None
+    """Times in which trials start and steps are taken; always, when absent. A rollback waits for none."""
+    sticky: Sticky | None = None
+    """Keep users with one version within a step."""
+    warm_up: Duration = 10.0
+    """How long a candidate's pods must have been ready before they get traffic."""
+    ready_deadline: PositiveDuration = 600.0
+    """How long a version may take to become ready, or be without any ready pod, before it is rolled back."""
+    drain: Duration = 30.0
+    """How long a version that lost its traffic keeps its pods, so that requests in flight are answered."""
+    strict: bool = False
+    """Whether a step is passed only on proof that the version keeps its objectives, not already on the absence of proof
+    that it breaks them. It takes many more requests."""
+    undecided: Undecided = Undecided()
+    """What happens to a step that is over in time but was not found Healthy."""
+
