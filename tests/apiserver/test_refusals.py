@@ -32,6 +32,15 @@ RATIO = "the target is a percentage of good events, not a ratio: write '99.9', n
 HOST = "a host name is lower-case and has no scheme, port or path: scorer.example.com or *.example.com"
 RISING = "spec.strategy.steps: Invalid value: weights must rise from step to step: for example 1, 10, 50"
 
+ENDS = "freeze and override need `until`, the time at which they end; other commands have none"
+KIND_TIME = "steps of weight, shadow and preview need `for`, such as 10m; the others end by themselves"
+SOME_DAY = "2030-01-01T00:00:00Z"
+
+
+def command(verb: str, **more: str) -> dict[str, str]:
+    return {"id": "a1", "verb": verb, "by": "ann", **more}
+
+
 BAD_DEPLOYMENTS: dict[str, tuple[dict[str, Any], str]] = {
     "weights fall": ({"spec__strategy__steps": steps(10, 5)}, RISING),
     "weights stay": ({"spec__strategy__steps": steps(10, 10)}, RISING),
@@ -48,7 +57,7 @@ BAD_DEPLOYMENTS: dict[str, tuple[dict[str, Any], str]] = {
         {"spec__strategy__steps": steps(10, 101)},
         "steps[1].weight in body should be less than or equal to 100",
     ),
-    "step without for": ({"spec__strategy__steps": [{"weight": 1}]}, "spec.strategy.steps[0].for: Required value"),
+    "step without for": ({"spec__strategy__steps": [{"weight": 1}]}, KIND_TIME),
     "step for weeks": ({"spec__strategy__steps__0__for": "2w"}, f'steps[0].for: Invalid value: "2w": {DURATION}'),
     "warm-up in words": ({"spec__strategy__warmUp": "soon"}, f'strategy.warmUp: Invalid value: "soon": {DURATION}'),
     "drain as a number": ({"spec__strategy__drain": 30}, "spec.strategy.drain in body must be of type string"),
@@ -89,14 +98,62 @@ BAD_DEPLOYMENTS: dict[str, tuple[dict[str, Any], str]] = {
         {"spec__strategy__undecided": {"deadline": "0s"}},
         'undecided.deadline: Invalid value: "0s": the duration must be longer than 0',
     ),
-    "override without an end": ({"spec__override": {"reason": "load test"}}, "spec.override.until: Required value"),
+    "override without an end": ({"spec__commands": [command("override", reason="load test")]}, ENDS),
+    "pause with an end": ({"spec__commands": [command("pause", until=SOME_DAY)]}, ENDS),
     "override without a reason": (
-        {"spec__override": {"reason": "", "until": "2030-01-01T00:00:00Z"}},
-        "spec.override.reason in body should be at least 3 chars long",
+        {"spec__commands": [command("override", until=SOME_DAY)]},
+        "an override needs a reason",
     ),
     "override until some day": (
-        {"spec__override": {"reason": "load test", "until": "tomorrow"}},
-        "spec.override.until in body must be of type date-time",
+        {"spec__commands": [command("override", reason="load test", until="tomorrow")]},
+        "spec.commands[0].until in body must be of type date-time",
+    ),
+    "unknown command": (
+        {"spec__commands": [command("explode")]},
+        'spec.commands[0].verb: Unsupported value: "explode"',
+    ),
+    "unsigned command": ({"spec__commands": [{"id": "a1", "verb": "pause"}]}, "spec.commands[0].by: Required value"),
+    "one id twice": (
+        {"spec__commands": [command("pause"), command("resume")]},
+        'spec.commands[1]: Duplicate value: {"id":"a1"}',
+    ),
+    "a step of two kinds": (
+        {"spec__strategy__steps": [{"weight": 10, "for": "1m", "shadow": {}}]},
+        "a step is one of: weight, shadow, preview, gate, check, experiment",
+    ),
+    "a step of no kind": (
+        {"spec__strategy__steps": [{"for": "1m"}]},
+        "a step is one of: weight, shadow, preview, gate, check, experiment",
+    ),
+    "a gate with a time": ({"spec__strategy__steps": [{"gate": {"name": "review"}, "for": "1m"}]}, KIND_TIME),
+    "a shadow without one": ({"spec__strategy__steps": [{"shadow": {"percent": 50}}]}, KIND_TIME),
+    "a check of both kinds": (
+        {"spec__strategy__steps": [{"check": {"name": "x", "job": "y", "webhook": {"url": "https://z.example"}}}]},
+        "a check is a job or a webhook",
+    ),
+    "a webhook without scheme": (
+        {"spec__strategy__steps": [{"check": {"name": "x", "webhook": {"url": "z.example"}}}]},
+        "the url begins with http:// or https://",
+    ),
+    "an experiment on both": (
+        {
+            "spec__strategy__steps": [
+                {"experiment": {"match": {"header": "a", "cookie": "b", "value": "c"}, "objective": "x/y"}}
+            ]
+        },
+        "match a header or a cookie",
+    ),
+    "a window of three fields": (
+        {"spec__strategy__windows": [{"cron": "0 9 *", "for": "8h"}]},
+        "cron has five fields, minute hour day month weekday: '0 9 * * 1-5'",
+    ),
+    "a cookie with a blank": (
+        {"spec__strategy__sticky": {"cookie": "my cookie"}},
+        "a cookie's name has letters, digits, - and _ only",
+    ),
+    "three approvals": (
+        {"spec__strategy__steps": [{"gate": {"name": "review", "approvals": 3}}]},
+        "gate.approvals in body should be less than or equal to 2",
     ),
     "misspelt field": ({"spec__strategy__step": []}, 'unknown field "spec.strategy.step"'),
 }
@@ -213,7 +270,23 @@ GOOD: dict[str, dict[str, Any]] = {
     "compound duration": changed(DEPLOYMENT, spec__strategy__steps__0__for="1h30m"),
     "observing": changed(DEPLOYMENT, spec__mode="observe"),
     "undecided": changed(DEPLOYMENT, spec__strategy__undecided={"deadline": "30m", "inconclusive": "rollback"}),
-    "override": changed(DEPLOYMENT, spec__override={"reason": "load test", "until": "2030-01-01T00:00:00Z"}),
+    "override": changed(DEPLOYMENT, spec__commands=[command("override", reason="load test", until=SOME_DAY)]),
+    "steps of every kind": changed(
+        DEPLOYMENT,
+        spec__strategy__steps=[
+            {"shadow": {}, "for": "5m"},
+            {"preview": {"hostnames": ["next.example.com"]}, "for": "5m"},
+            {"weight": 10, "for": "10m", "healthy": ["fraud-scorer/availability"]},
+            {"check": {"name": "golden", "job": "golden-set"}},
+            {"gate": {"name": "review", "approvals": 2}},
+            {"experiment": {"match": {"cookie": "group", "value": "b"}, "objective": "fraud-scorer/availability"}},
+            {"weight": 50, "for": "10m"},
+        ],
+        spec__strategy__watch={"for": "24h"},
+        spec__strategy__windows=[{"cron": "0 9 * * 1-5", "for": "8h", "timeZone": "Europe/Berlin"}],
+        spec__strategy__sticky={"cookie": "seatrial"},
+        spec__strategy__keep={"versions": 1, "for": "7d"},
+    ),
     "ModelSLO": SLO,
     "rollback of one objective": changed(SLO, spec__objectives__1__rollback={"burnRate": "4", "action": "hold"}),
     "low target with a burn rate of its own": changed(

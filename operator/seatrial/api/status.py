@@ -12,10 +12,10 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, TypeAdapter
 
+from seatrial.api.commands import Answer, Hold
 from seatrial.api.conditions import Condition
 from seatrial.api.fields import CONFIG, Time, keyed_by
-from seatrial.api.model_deployment import Override
-from seatrial.api.trial import Trial, VersionRef
+from seatrial.api.trial import Return, Trial, VersionRef
 
 
 class Phase(StrEnum):
@@ -27,6 +27,7 @@ class Phase(StrEnum):
     STARTING = "Starting"
     TRIAL = "Trial"
     PROMOTING = "Promoting"
+    WATCHING = "Watching"
     ROLLED_BACK = "RolledBack"
 
 
@@ -37,6 +38,7 @@ class Outcome(StrEnum):
     PROMOTED = "Promoted"
     ROLLED_BACK = "RolledBack"
     SUPERSEDED = "Superseded"
+    RETURNED = "Returned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,22 @@ class Draining:
     """The user's name of it."""
     since: Time | None = None
     """When the gateway was first seen without weight for it; absent until then."""
+    keep: bool = False
+    """Whether it may be returned to: then its Deployment stays, without pods."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A former version that can be returned to: its Deployment is there, without pods."""
+
+    __pydantic_config__ = CONFIG
+
+    hash: str
+    """Hash of the version."""
+    label: str
+    """The user's name of it."""
+    since: Time
+    """Since when it has had no traffic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +82,7 @@ class HistoryEntry:
     label: str
     """The user's name of it."""
     outcome: Outcome
-    """Deployed, Promoted, RolledBack or Superseded."""
+    """Deployed, Promoted, RolledBack, Superseded or Returned."""
     started_at: Time
     """When it was first seen in the spec."""
     ended_at: Time
@@ -126,7 +144,7 @@ class ModelDeploymentStatus:
     observed_generation: int = 0
     """The generation of the spec that this status speaks of."""
     phase: Phase = Phase.PENDING
-    """Pending, Deploying, Stable, Starting, Trial, Promoting or RolledBack."""
+    """Pending, Deploying, Stable, Starting, Trial, Promoting, Watching or RolledBack."""
     step: str = ""
     """Current step of all, such as 2/4."""
     weight: int = 0
@@ -141,18 +159,26 @@ class ModelDeploymentStatus:
     """The last fully promoted version."""
     candidate: VersionRef | None = None
     """The version on its way."""
+    return_to: Return | None = None
+    """A former version that is about to be returned to."""
     trial: Trial | None = None
     """The trial of the candidate or, when there is none, the last trial."""
-    override: Override | None = None
+    paused: Hold | None = None
+    """Who holds this rollout by a command, and until when."""
+    override: Hold | None = None
     """A person's word against the statistics, while it is in force."""
     draining: Annotated[tuple[Draining, ...], Field(max_length=16)] = ()
     """Versions that lost their traffic and still answer what is in flight."""
+    kept: Annotated[tuple[Kept, ...], Field(max_length=10)] = ()
+    """Former versions that can be returned to, the newest first."""
     quarantined: Annotated[tuple[str, ...], Field(max_length=20)] = ()
     """Hashes that were rolled back: applying them again starts no trial."""
     history: Annotated[tuple[HistoryEntry, ...], Field(max_length=20)] = ()
     """How versions fared, the newest first."""
     decisions: Annotated[tuple[Decision, ...], Field(max_length=10)] = ()
     """The last decisions, the newest first."""
+    answers: Annotated[tuple[Answer, ...], Field(max_length=32)] = ()
+    """What came of commands, the newest first."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=8, json_schema_extra=keyed_by("type"))] = ()
     """Accepted, Ready, Progressing, TrafficInSync, SplitAsTold and MetricsAvailable."""
 

@@ -50,9 +50,8 @@ class Webhook(ApiModel):
             },
         ),
     ]
-    """Where a JSON description of the trial is posted: any 2xx answer passes the check, 4xx fails it."""
-    secret: Annotated[str | None, Field(max_length=253)] = None
-    """Secret of this namespace whose key `key` signs the request (header X-Seatrial-Signature, HMAC-SHA-256)."""
+    """Where a JSON description of the trial is posted, signed with the operator's key: a 2xx answer passes the check, a
+    4xx answer fails it, anything else is asked again until the check's timeout."""
 
 
 class Check(ApiModel):
@@ -68,8 +67,8 @@ class Check(ApiModel):
     name: Name
     """Name of the check."""
     job: Annotated[str | None, Field(max_length=253)] = None
-    """A suspended Job of this namespace, whose copy is run; it finds the candidate at $SEATRIAL_CANDIDATE (host:port) and
-    stable at $SEATRIAL_STABLE."""
+    """A suspended Job of this namespace, whose copy is run; it finds the candidate at $SEATRIAL_CANDIDATE (host:port)
+    and stable at $SEATRIAL_STABLE."""
     webhook: Webhook | None = None
     """A service that is asked."""
     timeout: PositiveDuration = 600.0
@@ -124,8 +123,8 @@ class Step(ApiModel):
                     f"a step is one of: {', '.join(_KINDS)}",
                 ),
                 rule(
-                    "!(has(self.gate) || has(self.check) || has(self.experiment)) || !has(self['for'])",
-                    "gates, checks and experiments end by themselves: leave `for` out",
+                    "(has(self.weight) || has(self.shadow) || has(self.preview)) == has(self.__for__)",
+                    "steps of weight, shadow and preview need `for`, such as 10m; the others end by themselves",
                 ),
             ]
         },
@@ -143,12 +142,17 @@ class Step(ApiModel):
     """Run a test."""
     experiment: Experiment | None = None
     """Compare two groups of users until one is found better, or not worse."""
-    for_: Annotated[Duration, Field(alias="for")] = 0.0
+    for_: Annotated[Duration | None, Field(alias="for")] = None
     """How long the step lasts at least, counted from when the route is as the step asks."""
     min_requests: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0
     """Requests that the candidate must have served in this step before the next one."""
     healthy: Annotated[list[Annotated[str, Field(max_length=127)]] | None, Field(min_length=1, max_length=16)] = None
     """Objectives (slo/objective) that must be Healthy before the next step; all of them when absent."""
+
+    @property
+    def lasts_s(self) -> float:
+        """Seconds that the step lasts at least."""
+        return self.for_ or 0.0
 
 
 Policy = Literal["hold", "rollback", "promote"]
@@ -270,4 +274,3 @@ class Strategy(ApiModel):
     that it breaks them. It takes many more requests."""
     undecided: Undecided = Undecided()
     """What happens to a step that is over in time but was not found Healthy."""
-

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from seatrial.api.commands import Verb
 from seatrial.api.fields import CONFIG, Duration, Time
-from seatrial.api.model_deployment import Step, Undecided
 from seatrial.api.model_slo import Objective, Rollback
+from seatrial.api.strategy import Step, Sticky, Undecided, Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,10 @@ class Plan:
     """Whether a step asks for proof of health."""
     undecided: Undecided = Undecided()  # noqa: RUF009 - frozen, so it can be shared
     """What happens to a step that is over in time but was not found Healthy."""
+    watch: Watch | None = None
+    """How long the version is still judged after it has got all requests."""
+    sticky: Sticky | None = None
+    """How users are kept with one version within a step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +187,62 @@ class Restarts:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckRun:
+    """How a check of the candidate goes."""
+
+    __pydantic_config__ = CONFIG
+
+    name: str
+    """Name of the check."""
+    state: Literal["Running", "Passed", "Failed"]
+    """Whether it is over, and how it ended."""
+    sentence: str
+    """What it said, in plain words."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentResult:
+    """What an experiment has found so far, valid at every look."""
+
+    __pydantic_config__ = CONFIG
+
+    effect: float
+    """Share of good events of the candidate over that of stable."""
+    low: float
+    """The effect is at least this, with the confidence of the objective's alpha."""
+    high: float
+    """The effect is at most this, with the same confidence."""
+    verdict: str
+    """Healthy (not worse, proven), Burning (worse, proven) or Inconclusive."""
+    sentence: str
+    """The finding in plain words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A command that waits to be carried out."""
+
+    __pydantic_config__ = CONFIG
+
+    verb: Verb
+    """What was asked."""
+    sentence: str
+    """Who asked, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """A former version that somebody wants back."""
+
+    __pydantic_config__ = CONFIG
+
+    version: VersionRef
+    """The version."""
+    sentence: str
+    """Who asked, and why."""
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
     """A version on trial."""
 
@@ -209,3 +270,13 @@ class Trial:
     """When this version would have been rolled back, had the mode not been observe."""
     evidence: tuple[ObjectiveEvidence, ...] = ()
     """What has been seen, by objective."""
+    approvals: tuple[str, ...] = ()
+    """Who has said promote at the gate where the trial stands."""
+    check: CheckRun | None = None
+    """How the check of the current step goes."""
+    experiment: ExperimentResult | None = None
+    """What the experiment of the current step has found so far."""
+    ordered: Order | None = None
+    """A command that waits to be carried out."""
+    returning: bool = False
+    """Whether the version is a former one that is returned to: it takes no steps."""

@@ -16,6 +16,7 @@ from seatrial.cli.manifests import Deployment, objectives_of, read_manifests
 from seatrial.judge.detection import Detection, Resolution, detection, likely_horizon, resolve
 from seatrial.judge.restart import RESTART_REQUESTS
 from seatrial.judge.sentences import percent, significant
+from seatrial.rollout.steps import share_at
 
 if TYPE_CHECKING:
     from seatrial.judge.types import Objective
@@ -174,9 +175,13 @@ def _plan(
 ) -> list[StepPlan]:
     steps: list[StepPlan] = []
     restart_points = 0
-    for number, step in enumerate(deployment.spec.strategy.steps, start=1):
-        rate = rps * step.weight / 100
-        requests = max(step.min_requests, math.floor(rate * step.for_))
+    planned = deployment.spec.strategy.steps
+    for number, step in enumerate(planned, start=1):
+        share = share_at(planned, number - 1)
+        if not share or step.gate or step.check or step.experiment:
+            continue  # nothing to plan: it lasts as long as people, a test or the comparison take
+        rate = rps * share / 100
+        requests = max(step.min_requests, math.floor(rate * step.lasts_s))
         for objective, window_s in objectives:
             resolution = resolve(objective, requests)
             failures = tuple(
@@ -184,7 +189,7 @@ def _plan(
                     objective,
                     objectives=len(objectives),
                     rps=rps,
-                    weight=step.weight,
+                    weight=share,
                     restart_points=restart_points,
                     delay_s=delay_s,
                     window_s=window_s,
@@ -195,8 +200,8 @@ def _plan(
             steps.append(
                 StepPlan(
                     step=number,
-                    weight=step.weight,
-                    duration_s=max(step.for_, step.min_requests / rate),
+                    weight=share,
+                    duration_s=max(step.lasts_s, step.min_requests / rate),
                     requests=requests,
                     objective=objective.name,
                     slo=objective.slo,

@@ -21,7 +21,7 @@ from seatrial.judge.types import Counts, Evidence, Judgement, Objective, Verdict
 from seatrial.metrics.types import Sli
 
 if TYPE_CHECKING:
-    from seatrial.api.model_deployment import Step
+    from seatrial.api.strategy import Step
 
 __all__ = ["Ending", "Replay", "replay", "replay_command"]
 
@@ -184,7 +184,7 @@ def replay(  # noqa: PLR0913 - each is a fact of the recording
         evidence = [side.look(now_s, fresh_s) for side in sides]
         judgements = _judge(objectives, evidence, steps[len(passed)], sides, step_total)
         worst = overall(judgements).verdict
-        over = worst is Verdict.Healthy and now_s - step_s >= steps[len(passed)].for_
+        over = worst is Verdict.Healthy and now_s - step_s >= steps[len(passed)].lasts_s
         if over:
             passed.append(now_s)
             step_total, step_s = [side.total for side in sides], now_s

@@ -14,7 +14,7 @@ from seatrial.metrics.counting import counting
 from seatrial.metrics.types import Request
 from seatrial.rollout.budgets import allowance_of, least
 from seatrial.rollout.evidence import request_for, weigh
-from seatrial.rollout.wish import wish_of
+from seatrial.rollout.wish import commands_of, wish_of
 from seatrial.rollout.world import Refusal, Wish, Workload, World
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from seatrial.metrics.types import Measurements, MetricSource
     from seatrial.traffic.router import Router
 
-MEASURED = frozenset({Phase.TRIAL, Phase.PROMOTING})
+MEASURED = frozenset({Phase.TRIAL, Phase.PROMOTING, Phase.WATCHING})
 """Phases in which the candidate's requests are counted."""
 
 
@@ -121,6 +121,7 @@ class Observer:
             budget=least(budgets.values()),
             frozen=next((budget.frozen for budget in budgets.values() if budget.frozen), None),
             act_problem=act_problem,
+            commands=commands_of(raw["spec"]),
         )
         return Sight(raw, status, world)
 

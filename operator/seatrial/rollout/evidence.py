@@ -6,9 +6,10 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from seatrial.api.trial import ObjectiveEvidence, PlannedObjective, Restart, Settled, Totals, Trial
+from seatrial.api.trial import ExperimentResult, ObjectiveEvidence, PlannedObjective, Restart, Settled, Totals, Trial
 from seatrial.judge.compare import compare_ratios
 from seatrial.judge.detection import resolve
+from seatrial.judge.effect import effect_interval
 from seatrial.judge.judge import judge
 from seatrial.judge.restart import next_restart, retire
 from seatrial.judge.types import Counts, Evidence, Objective, Verdict
@@ -18,6 +19,7 @@ from seatrial.rollout.target import ALL
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from seatrial.api.strategy import Experiment
     from seatrial.judge.types import Judgement
     from seatrial.metrics.types import Measurements, Reading
 
@@ -249,6 +251,28 @@ def _compared(
     if too_few or (verdict is Verdict.Healthy and entry.total - entry.step_total < min_requests):
         verdict = Verdict.Inconclusive
     return replace(judgement, verdict=verdict, sentence=found.sentence)
+
+
+def experiment_result(trial: Trial, experiment: Experiment) -> ExperimentResult | None:
+    """Compare both groups of an experiment on what came since its step began; None before anything was counted."""
+    entry = next((e for e in trial.evidence if f"{e.slo}/{e.objective}" == experiment.objective), None)
+    planned = next((p for p in trial.plan.objectives if p.key == experiment.objective), None)
+    if not entry or not planned:
+        return None
+    then = entry.restarts[-1] if entry.restarts else Restart(Totals(), Totals())
+    began = next((r for r in entry.restarts if r.candidate.total == entry.step_total), then)
+    mine = Counts(entry.total - began.candidate.total, entry.bad - began.candidate.bad)
+    theirs = Counts(entry.stable.total - began.stable.total, entry.stable.bad - began.stable.bad)
+    alpha, margin = float(planned.rollback.alpha), experiment.margin / ALL
+    found = compare_ratios(mine, theirs, margin=margin, alpha=alpha)
+    low, high = effect_interval(mine, theirs, alpha=alpha)
+    return ExperimentResult(
+        effect=_significant(found.effect),
+        low=_significant(low),
+        high=_significant(high),
+        verdict=found.verdict.value,
+        sentence=found.sentence,
+    )
 
 
 def _judged(entry: ObjectiveEvidence, judgement: Judgement) -> ObjectiveEvidence:

@@ -1,19 +1,20 @@
-"""Guards of the phase table: each gives the sentence that justifies its move, or None.
+"""Guards of the phase table that start a rollout and let it go on: each gives the sentence that justifies its move.
 
-They read only the status and the world. Nothing here changes anything.
+They read only the status and the world, and give None when the move is not due. What rolls back is in faults.py.
 """
 
 from __future__ import annotations
 
-from functools import wraps
 from typing import TYPE_CHECKING
 
+from seatrial.api.commands import Verb
 from seatrial.api.fields import format_duration
 from seatrial.api.status import Phase
 from seatrial.judge.judge import SEVERITY
-from seatrial.judge.pod_events import Exposure, judge_pod_events
 from seatrial.judge.types import Verdict
+from seatrial.rollout.steps import current_step, described, has_traffic
 from seatrial.rollout.target import ALL, intended_weight
+from seatrial.rollout.windows import closed
 from seatrial.rollout.world import Wish
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from seatrial.api.status import ModelDeploymentStatus
     from seatrial.api.trial import ObjectiveEvidence
+    from seatrial.rollout.windows import Closed
     from seatrial.rollout.world import World
 
     Guard = Callable[[ModelDeploymentStatus, World], str | None]
@@ -29,80 +31,32 @@ MAX_DRAINING = 8
 """A new trial waits while so many versions drain: their number in status is bounded."""
 
 
-def burning(status: ModelDeploymentStatus, world: World) -> str | None:
-    """An objective's sequential test has fired, and the objective asks for a rollback then."""
-    if world.override:
-        return None
-    for entry in world.evidence:
-        if entry.verdict == Verdict.Burning and _action(status, entry) == "auto":
-            return f"{_candidate(status)} burns its error budget, {entry.slo}/{entry.objective}: {entry.sentence}"
-    return None
-
-
-def crash_loop(status: ModelDeploymentStatus, world: World) -> str | None:
-    """Its containers restart over and over: no statistics are needed."""
-    workload = world.workloads.get(status.candidate.hash) if status.candidate else None
-    if workload and workload.crash_looping:
-        return f"{_candidate(status)} crashes over and over: {workload.crash_looping}"
-    return None
-
-
-def restarting(status: ModelDeploymentStatus, world: World) -> str | None:
-    """Since it got weight its containers restart more often than those of stable, though not in a loop."""
-    trial = status.trial
-    mine = world.workloads.get(status.candidate.hash) if status.candidate else None
-    theirs = world.workloads.get(status.stable.hash) if status.stable else None
-    if not trial or not mine or not theirs or trial.weighted_at is None or trial.restarts_from is None:
-        return None
-    age_s = world.now_s - trial.weighted_at
-    before = trial.restarts_from
-    judgement = judge_pod_events(
-        "restarts",
-        Exposure(max(0, mine.restarts - before.candidate), age_s * mine.desired),
-        Exposure(max(0, theirs.restarts - before.stable), age_s * theirs.desired),
-    )
-    if judgement.verdict is not Verdict.Burning:
-        return None
-    return f"{_candidate(status)} restarts more often than stable: {judgement.sentence}"
-
-
-def unready(status: ModelDeploymentStatus, world: World) -> str | None:
-    """It has been without the pods it needs for longer than the deadline."""
-    trial = status.trial
-    if not trial or trial.unready_since is None or world.now_s - trial.unready_since < trial.plan.ready_deadline:
-        return None
-    workload = world.workloads.get(status.candidate.hash) if status.candidate else None
-    why = f": {workload.stuck}" if workload and workload.stuck else ""
-    deadline = format_duration(trial.plan.ready_deadline)
-    return f"{_candidate(status)} has been without the ready pods it needs for {deadline}{why}"
-
-
-def undecided(status: ModelDeploymentStatus, world: World) -> str | None:
-    """The step stayed undecided past its deadline, and the strategy asks for a rollback then."""
-    return _past_deadline(status, world, "rollback") if may_go_on(world) else None
-
-
-def fault(status: ModelDeploymentStatus, world: World) -> str | None:
-    """Anything that rolls a version back."""
-    found = (guard(status, world) for guard in (burning, crash_loop, restarting, unready, undecided))
-    return next((sentence for sentence in found if sentence), None)
-
-
-def enforced(guard: Guard) -> Guard:
-    """Let a guard act only when verdicts are more than told."""
-
-    @wraps(guard)
-    def guarded(status: ModelDeploymentStatus, world: World) -> str | None:
-        return None if world.observing else guard(status, world)
-
-    return guarded
-
-
 def superseded(status: ModelDeploymentStatus, world: World) -> str | None:
-    """The user wishes for another version than the candidate."""
-    if not isinstance(world.wish, Wish) or not status.candidate or world.wish.version == status.candidate.hash:
+    """The user wishes for another version than the candidate; one that is returned to was never wished for."""
+    wish, trial = world.wish, status.trial
+    if not isinstance(wish, Wish) or not status.candidate or wish.version == status.candidate.hash:
         return None
-    return f"{_candidate(status)} is no longer wished for: the spec now asks for version {world.wish.label}"
+    if trial and trial.returning and wish.version in status.quarantined:
+        return None
+    return f"{on_trial(status)} is no longer wished for: the spec now asks for version {wish.label}"
+
+
+def stable_wished_back(status: ModelDeploymentStatus, world: World) -> str | None:
+    """While the candidate has all requests and is watched, the user wishes for stable again."""
+    return superseded(status, world) if stable_wished(status, world) else None
+
+
+def another_wished(status: ModelDeploymentStatus, world: World) -> str | None:
+    """The user wishes for a third version: what is watched has passed its steps and becomes stable first."""
+    return superseded(status, world)
+
+
+def return_asked(status: ModelDeploymentStatus, _: World) -> str | None:
+    """Somebody wants a former version back."""
+    if not status.return_to or not status.stable:
+        return None
+    former = status.return_to.version
+    return f"version {former.label} ({former.hash}) is returned to: {status.return_to.sentence}"
 
 
 def route_serves(status: ModelDeploymentStatus, world: World) -> str | None:
@@ -132,7 +86,7 @@ def all_available(status: ModelDeploymentStatus, world: World) -> str | None:
     workload = world.workloads.get(status.candidate.hash) if status.candidate else None
     if not workload or workload.terminating or not 0 < workload.desired <= workload.available:
         return None
-    return f"{_candidate(status)} is ready with {workload.available} of {workload.desired} pods"
+    return f"{on_trial(status)} is ready with {workload.available} of {workload.desired} pods"
 
 
 def first_ready(status: ModelDeploymentStatus, world: World) -> str | None:
@@ -143,6 +97,11 @@ def first_ready(status: ModelDeploymentStatus, world: World) -> str | None:
 def may_go_on(world: World) -> bool:
     """Tell whether the user lets a rollout go on: the spec can be used and isn't paused."""
     return isinstance(world.wish, Wish) and not world.wish.paused
+
+
+def window_closed(world: World) -> Closed | None:
+    """Tell whether the user's change windows hold starts and steps now."""
+    return closed(world.wish.windows, world.now_s) if isinstance(world.wish, Wish) else None
 
 
 def stable_wished(status: ModelDeploymentStatus, world: World) -> str | None:
@@ -159,7 +118,7 @@ def new_version(status: ModelDeploymentStatus, world: World) -> str | None:
         return None
     if wish.version == status.stable.hash or wish.version in status.quarantined:
         return None
-    if world.frozen and not world.override:
+    if (world.frozen and not world.override) or window_closed(world):
         return None
     despite = f", although {world.frozen} ({world.override.reason})" if world.frozen and world.override else ""
     return f"version {wish.label} goes on trial beside version {status.stable.label}{despite}"
@@ -167,14 +126,25 @@ def new_version(status: ModelDeploymentStatus, world: World) -> str | None:
 
 def may_get_weight(status: ModelDeploymentStatus, world: World) -> str | None:
     """Pods are ready and warm, the gateway knows the backend, and Prometheus already sees it."""
-    if not status.candidate or not status.trial or not may_go_on(world):
+    if not status.candidate or not status.trial or not may_go_on(world) or window_closed(world):
         return None
     if not all_available(status, world) or world.metrics_down or not seen(status, world):
         return None
     if not in_route(status, world, status.candidate.hash, 0):
         return None
-    step = status.trial.plan.steps[0]
-    return f"{_candidate(status)} is ready, warm and seen by Prometheus: it gets {step.weight} % of the requests"
+    return f"{on_trial(status)} is ready, warm and seen by Prometheus: it {described(status.trial.plan.steps, 0)}"
+
+
+def straight_on(status: ModelDeploymentStatus, world: World) -> str | None:
+    """A version that takes no steps, or no further ones, can get all requests: somebody asked for it."""
+    trial = status.trial
+    if not status.candidate or not trial or not may_go_on(world) or not all_available(status, world):
+        return None
+    skipped = trial.ordered and trial.ordered.verb is Verb.PROMOTE_FULL
+    if not (trial.returning or skipped) or not in_route(status, world, status.candidate.hash, intended_weight(status)):
+        return None
+    why = f": {trial.ordered.sentence}" if trial.ordered else ", to which somebody returns"
+    return f"{on_trial(status)} gets all requests{why}"
 
 
 def seen(status: ModelDeploymentStatus, world: World) -> bool:
@@ -186,26 +156,52 @@ def seen(status: ModelDeploymentStatus, world: World) -> bool:
 def step_passed(status: ModelDeploymentStatus, world: World) -> str | None:
     """The step is over and another one follows."""
     trial = status.trial
-    if not trial or not _step_over(status, world) or trial.step_index + 1 >= len(trial.plan.steps):
+    if not trial or trial.step_index + 1 >= len(trial.plan.steps) or not (why := _step_over(status, world)):
         return None
-    following = trial.plan.steps[trial.step_index + 1]
-    return f"{_candidate(status)} passed step {trial.step_index + 1}: it gets {following.weight} % of the requests"
+    return f"{on_trial(status)} {why}: it {described(trial.plan.steps, trial.step_index + 1)}"
 
 
 def last_step_passed(status: ModelDeploymentStatus, world: World) -> str | None:
     """The last step is over."""
-    if not _step_over(status, world):
+    trial = status.trial
+    if not trial or trial.step_index + 1 < len(trial.plan.steps) or not (why := _step_over(status, world)):
         return None
-    return f"{_candidate(status)} passed all steps: it gets all requests"
+    return f"{on_trial(status)} {why}, the last one: it gets all requests"
+
+
+def to_be_watched(status: ModelDeploymentStatus, world: World) -> str | None:
+    """The candidate has all requests, and the strategy asks that it is judged on before stable may go."""
+    watch = status.trial.plan.watch if status.trial else None
+    if not watch or not status.stable or not _serves_alone(status, world) or (status.trial and status.trial.returning):
+        return None
+    warm = f"version {status.stable.label} is kept warm for {format_duration(watch.for_)}"
+    return f"{on_trial(status)} serves all requests and is watched; {warm}"
 
 
 def all_traffic_seen(status: ModelDeploymentStatus, world: World) -> str | None:
-    """The gateway has taken the route that leads to the candidate alone."""
+    """The gateway has taken the route that leads to the candidate alone, and nothing is left to be watched."""
+    watched = status.trial and status.trial.plan.watch and not status.trial.returning and status.stable
+    if watched or not _serves_alone(status, world):
+        return None
+    return f"{on_trial(status)} is promoted: it serves all requests and is stable now"
+
+
+def watch_over(status: ModelDeploymentStatus, world: World) -> str | None:
+    """The time of the watch is over, and what is known of the version is not silence."""
+    trial = status.trial
+    if not trial or not trial.plan.watch or trial.step_since is None or not may_go_on(world):
+        return None
+    past_s = world.now_s - trial.step_since - trial.plan.watch.for_
+    blind = any(e.verdict in {Verdict.NoData, Verdict.Unavailable, Verdict.Environment} for e in world.evidence)
+    if past_s < 0 or (blind and past_s < trial.plan.undecided.deadline and not world.observing):
+        return None
+    return f"{on_trial(status)} was watched for {format_duration(trial.plan.watch.for_)} and is stable now"
+
+
+def _serves_alone(status: ModelDeploymentStatus, world: World) -> bool:
     if not status.candidate or not may_go_on(world) or not world.ready(status.candidate.hash):
-        return None
-    if not in_route(status, world, status.candidate.hash, ALL):
-        return None
-    return f"{_candidate(status)} is promoted: it serves all requests and is stable now"
+        return False
+    return in_route(status, world, status.candidate.hash, ALL)
 
 
 def in_route(status: ModelDeploymentStatus, world: World, version: str, weight: int) -> bool:
@@ -216,26 +212,54 @@ def in_route(status: ModelDeploymentStatus, world: World, version: str, weight: 
     return status.stable is None or route.weights.get(status.stable.hash) == ALL - weight
 
 
-def _step_over(status: ModelDeploymentStatus, world: World) -> bool:
-    """Long enough at this weight, every objective Healthy, and nobody holds it."""
-    trial = status.trial
-    if not trial or trial.step_since is None or not may_go_on(world):
-        return False
+def _step_over(status: ModelDeploymentStatus, world: World) -> str | None:
+    """Say how a step ended: long enough and found well, decided by people, or waved through; None when it goes on."""
+    trial, step = status.trial, current_step(status)
+    if not trial or not step or trial.step_since is None or not may_go_on(world):
+        return None
     if not in_route(status, world, status.candidate.hash if status.candidate else "", intended_weight(status)):
+        return None
+    number = f"step {trial.step_index + 1}"
+    if trial.ordered and trial.ordered.verb is Verb.PROMOTE:
+        return f"is let through {number}, {trial.ordered.sentence}"
+    if window_closed(world) or not _waited_for(status, world):
+        return None
+    weighed = has_traffic(trial.plan.steps, trial.step_index)
+    if weighed and (not world.evidence or blocking(status, world)) and not past_deadline(status, world, "promote"):
+        return None
+    return f"passed {number}" + (f", gate {step.gate.name} ({', '.join(trial.approvals)})" if step.gate else "")
+
+
+def _waited_for(status: ModelDeploymentStatus, world: World) -> bool:
+    """Tell whether what a step waits for has come: its time, people, or a test."""
+    trial, step = status.trial, current_step(status)
+    if not trial or not step or trial.step_since is None:
         return False
-    if world.now_s - trial.step_since < trial.plan.steps[trial.step_index].for_:
-        return False
-    return bool(world.evidence) and (not blocking(status, world) or bool(_past_deadline(status, world, "promote")))
+    if step.gate:
+        return len(trial.approvals) >= step.gate.approvals
+    if step.check:
+        return bool(trial.check and trial.check.state == "Passed")
+    if step.experiment:
+        return bool(trial.experiment and trial.experiment.verdict == Verdict.Healthy)
+    return world.now_s - trial.step_since >= step.lasts_s
 
 
 def blocking(status: ModelDeploymentStatus, world: World) -> tuple[ObjectiveEvidence, ...]:
     """Find the objectives that keep a step from being passed."""
     if world.observing or world.override:
         return ()
-    return tuple(e for e in world.evidence if e.verdict != Verdict.Healthy and _action(status, e) != "notify")
+    step = current_step(status)
+    asked = step.healthy if step else None
+    return tuple(
+        entry
+        for entry in world.evidence
+        if entry.verdict != Verdict.Healthy
+        and action_on(status, entry) != "notify"
+        and (asked is None or f"{entry.slo}/{entry.objective}" in asked)
+    )
 
 
-def _past_deadline(status: ModelDeploymentStatus, world: World, policy: str) -> str | None:
+def past_deadline(status: ModelDeploymentStatus, world: World, policy: str) -> str | None:
     """Say that a step has been undecided for too long, when that leads to this policy.
 
     One objective that asks for a rollback is enough for it; a promotion needs the word of all that block it.
@@ -244,7 +268,8 @@ def _past_deadline(status: ModelDeploymentStatus, world: World, policy: str) -> 
     if status.phase is not Phase.TRIAL or not trial or trial.step_since is None or not found:
         return None
     rules = trial.plan.undecided
-    if world.now_s - trial.step_since < trial.plan.steps[trial.step_index].for_ + rules.deadline:
+    step = trial.plan.steps[trial.step_index]
+    if step.gate or step.check or step.experiment or world.now_s - trial.step_since < step.lasts_s + rules.deadline:
         return None
     policies: dict[str, str] = {
         Verdict.Inconclusive: rules.inconclusive,
@@ -257,15 +282,16 @@ def _past_deadline(status: ModelDeploymentStatus, world: World, policy: str) -> 
         return None
     worst = min(asking, key=lambda entry: SEVERITY.index(Verdict(entry.verdict)))
     where = f"{worst.slo}/{worst.objective} stayed {worst.verdict} for {format_duration(rules.deadline)}"
-    return f"{_candidate(status)}: {where}: {worst.sentence}"
+    return f"{on_trial(status)}: {where}: {worst.sentence}"
 
 
-def _action(status: ModelDeploymentStatus, entry: ObjectiveEvidence) -> str:
+def action_on(status: ModelDeploymentStatus, entry: ObjectiveEvidence) -> str:
     """Tell what the plan asks for when an objective burns."""
     objectives = status.trial.plan.objectives if status.trial else ()
     found = (p.rollback.action for p in objectives if (p.slo, p.objective.name) == (entry.slo, entry.objective))
     return next(found, "auto")
 
 
-def _candidate(status: ModelDeploymentStatus) -> str:
+def on_trial(status: ModelDeploymentStatus) -> str:
+    """Name the version on trial."""
     return f"version {status.candidate.label} ({status.candidate.hash})" if status.candidate else "no version"

@@ -16,9 +16,14 @@ The order of the table is the order of precedence:
 * A rollback comes first. Nothing else (a pause, an edited spec, a metrics outage, a missing readiness) is asked before
   it, and it takes one move from any step to weight 0.
 * A changed wish comes second: a candidate that nobody wants any more loses its traffic before anything else is tried.
+* Then a version that somebody returns to, or whose steps somebody skips: such a command is as good as a wish.
 * Only then may a rollout go on. All such moves ask that the user has not paused and that the spec can be used. A step
   is over when it lasted long enough *and* every objective is Healthy; NoData, Unavailable, Inconclusive and Environment
   hold the weight where it is, until the strategy's deadline says otherwise.
+
+A candidate that has all requests may still be watched (phase Watching): it is judged on, and stable keeps its pods, so
+that a rollback stays one move. It is called stable only after that. Commands of people are obeyed before the table is
+asked; what they leave is an order that one of its rows carries out.
 
 Two special cases win over simplicity:
 
@@ -34,13 +39,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from seatrial.api.status import Phase
-from seatrial.rollout import guards, moves
+from seatrial.rollout import faults, guards, moves
+from seatrial.rollout.commands import obey, pending
 from seatrial.rollout.decision import Decision, Notice
 from seatrial.rollout.notices import notices
 from seatrial.rollout.record import recorded
 from seatrial.rollout.report import report
 from seatrial.rollout.seen import note
-from seatrial.rollout.target import intended_weight, still_draining, target
+from seatrial.rollout.target import drain_s, intended_weight, still_draining, target
+from seatrial.rollout.windows import closed
 from seatrial.rollout.world import Wish
 
 if TYPE_CHECKING:
@@ -67,22 +74,36 @@ class Transition:
     warning: bool = False
 
 
-UNDERWAY = frozenset({Phase.STARTING, Phase.TRIAL, Phase.PROMOTING})
+UNDERWAY = frozenset({Phase.STARTING, Phase.TRIAL, Phase.PROMOTING, Phase.WATCHING})
 """A candidate is there, and stable could take its traffic back."""
 
 P = Phase
 TRANSITIONS = (
     *(
-        Transition(name, phases, guards.enforced(guard), moves.roll_back, P.ROLLED_BACK, "RolledBack", warning=True)
+        Transition(name, phases, guard, moves.roll_back, P.ROLLED_BACK, "RolledBack", warning=True)
         for name, guard, phases in (
-            ("burning", guards.burning, UNDERWAY),
-            ("crash loop", guards.crash_loop, UNDERWAY),
-            ("restarts", guards.restarting, UNDERWAY - {P.STARTING}),
-            ("not ready", guards.unready, UNDERWAY),
-            ("undecided", guards.undecided, UNDERWAY),
+            ("burning", faults.enforced(faults.burning), UNDERWAY),
+            ("crash loop", faults.enforced(faults.crash_loop), UNDERWAY),
+            ("restarts", faults.enforced(faults.restarting), UNDERWAY - {P.STARTING}),
+            ("not ready", faults.enforced(faults.unready), UNDERWAY),
+            ("undecided", faults.enforced(faults.undecided), UNDERWAY),
+            ("check failed", faults.enforced(faults.check_failed), frozenset({P.TRIAL})),
+            ("experiment lost", faults.enforced(faults.experiment_lost), frozenset({P.TRIAL})),
+            ("aborted", faults.aborted, UNDERWAY),
         )
     ),
-    Transition("superseded", UNDERWAY, guards.superseded, moves.drop_candidate, P.STABLE, "Superseded"),
+    Transition("superseded", UNDERWAY - {P.WATCHING}, guards.superseded, moves.drop_candidate, P.STABLE, "Superseded"),
+    Transition(
+        "stable wished back",
+        frozenset({P.WATCHING}),
+        guards.stable_wished_back,
+        moves.drop_candidate,
+        P.STABLE,
+        "Superseded",
+    ),
+    Transition(
+        "watch cut short", frozenset({P.WATCHING}), guards.another_wished, moves.promote, P.STABLE, "WatchEnded"
+    ),
     Transition(
         "superseded at first",
         frozenset({P.DEPLOYING}),
@@ -95,6 +116,15 @@ TRANSITIONS = (
     Transition("first version", frozenset({P.PENDING}), guards.first, moves.begin, P.DEPLOYING, "Deploying"),
     Transition("first ready", frozenset({P.DEPLOYING}), guards.first_ready, moves.promote, P.STABLE, "Deployed"),
     Transition(
+        "return asked",
+        frozenset({P.STABLE, P.ROLLED_BACK}),
+        guards.return_asked,
+        moves.begin_return,
+        P.STARTING,
+        "Returning",
+        warning=True,
+    ),
+    Transition(
         "back to stable", frozenset({P.ROLLED_BACK}), guards.stable_wished, moves.rest, P.STABLE, "BackToStable"
     ),
     Transition(
@@ -105,11 +135,21 @@ TRANSITIONS = (
         P.STARTING,
         "TrialStarting",
     ),
+    Transition(
+        "straight on",
+        frozenset({P.STARTING, P.TRIAL}),
+        guards.straight_on,
+        moves.all_traffic,
+        P.PROMOTING,
+        "Promoting",
+    ),
     Transition("seaworthy", frozenset({P.STARTING}), guards.may_get_weight, moves.first_step, P.TRIAL, "StepStarted"),
     Transition("step passed", frozenset({P.TRIAL}), guards.step_passed, moves.next_step, P.TRIAL, "StepStarted"),
     Transition(
         "last step passed", frozenset({P.TRIAL}), guards.last_step_passed, moves.all_traffic, P.PROMOTING, "Promoting"
     ),
+    Transition("to be watched", frozenset({P.PROMOTING}), guards.to_be_watched, moves.watch, P.WATCHING, "Watching"),
+    Transition("watch over", frozenset({P.WATCHING}), guards.watch_over, moves.promote, P.STABLE, "Promoted"),
     Transition(
         "all traffic seen", frozenset({P.PROMOTING}), guards.all_traffic_seen, moves.promote, P.STABLE, "Promoted"
     ),
@@ -135,7 +175,8 @@ def decide(status: ModelDeploymentStatus, world: World, *, look_s: float) -> Dec
         Deciding again on the decision's own status in the same world gives no further move, unless one is due.
     """
     before = status
-    status = note(status, world)
+    status = obey(note(status, world), world)
+    world = _as_commanded(status, world)
     taken: Transition | None = None
     sentence = ""
     for row in TRANSITIONS:
@@ -143,8 +184,7 @@ def decide(status: ModelDeploymentStatus, world: World, *, look_s: float) -> Dec
             taken, sentence = row, found
             status = replace(row.move(status, world, found), phase=row.to)
             break
-    drain_s = _drain_s(before, world)
-    wanted = target(status, world, drain_s)
+    wanted = target(status, world)
     status = report(status, world, wanted)
     moved = Notice("Warning" if taken.warning else "Normal", taken.event, sentence) if taken else None
     if moved:
@@ -153,7 +193,7 @@ def decide(status: ModelDeploymentStatus, world: World, *, look_s: float) -> Dec
         status=status,
         target=wanted,
         notices=notices(before, status, moved),
-        look_again_s=0.0 if taken else _look_again_s(status, world, drain_s, look_s),
+        look_again_s=0.0 if taken or pending(status, world) else _look_again_s(status, world, look_s),
         urgent=_rescues(before, status, world, wanted),
     )
 
@@ -167,20 +207,24 @@ def _rescues(before: ModelDeploymentStatus, after: ModelDeploymentStatus, world:
     return any(routed.get(version, 0) > wanted.weights.get(version, 0) for version in after.quarantined)
 
 
-def _drain_s(status: ModelDeploymentStatus, world: World) -> float:
-    """Tell how long versions drain: as the running trial was promised, otherwise as the spec says now."""
-    if status.trial:
-        return status.trial.plan.drain
-    return world.wish.plan.drain if isinstance(world.wish, Wish) else 30.0
+def _as_commanded(status: ModelDeploymentStatus, world: World) -> World:
+    """Let what people have said by commands count, while it holds."""
+    wish = world.wish
+    if isinstance(wish, Wish) and status.paused:
+        wish = replace(wish, paused=True)
+    return replace(world, wish=wish, override=status.override)
 
 
-def _look_again_s(status: ModelDeploymentStatus, world: World, drain_s: float, look_s: float) -> float | None:
+def _look_again_s(status: ModelDeploymentStatus, world: World, look_s: float) -> float | None:
     """Say when to look again without being woken: nothing is polled while nothing is underway."""
     if status.phase in UNDERWAY:
         return look_s
-    waits = list(still_draining(status, world.now_s, drain_s).values())
+    waits = list(still_draining(status, world.now_s, drain_s(status, world)).values())
     if status.phase is P.DEPLOYING or (status.draining and not waits):
         waits.append(1.0)
-    if world.override:
-        waits.append(world.override.until - world.now_s)
+    waits += [hold.until - world.now_s for hold in (status.paused, status.override) if hold and hold.until]
+    if isinstance(world.wish, Wish):
+        shut = closed(world.wish.windows, world.now_s)
+        waits += [shut.opens_at_s - world.now_s] if shut else []
+        waits += [kept.since + world.wish.keep.for_ - world.now_s for kept in status.kept if world.wish.keep]
     return min(waits, default=None)

@@ -25,16 +25,25 @@ def begin(status: ModelDeploymentStatus, world: World, _: str) -> ModelDeploymen
         return status
     wish = world.wish
     version = VersionRef(wish.version, wish.label)
+    trial = Trial(version=version, started_at=world.now_s, plan=wish.plan)
+    return replace(_unkept(status, wish.version), candidate=version, trial=trial)
+
+
+def begin_return(status: ModelDeploymentStatus, world: World, _: str) -> ModelDeploymentStatus:
+    """Take a former version as candidate, without steps; what it replaces is not tried again."""
+    if not isinstance(world.wish, Wish) or not status.return_to or not status.stable:
+        return status
+    version = status.return_to.version
     return replace(
-        status,
+        _quarantining(_unkept(status, version.hash), status.stable.hash),
         candidate=version,
-        trial=Trial(version=version, started_at=world.now_s, plan=wish.plan),
-        draining=tuple(entry for entry in status.draining if entry.hash != wish.version),
+        return_to=None,
+        trial=Trial(version=version, started_at=world.now_s, plan=world.wish.plan, returning=True),
     )
 
 
 def first_step(status: ModelDeploymentStatus, world: World, _: str) -> ModelDeploymentStatus:
-    """Give the candidate its first weight: evidence counts from here."""
+    """Give the candidate its first traffic: evidence counts from here."""
     if not status.trial:
         return status
     candidate, stable = (world.workloads.get(ref.hash) if ref else None for ref in (status.candidate, status.stable))
@@ -43,24 +52,44 @@ def first_step(status: ModelDeploymentStatus, world: World, _: str) -> ModelDepl
 
 
 def next_step(status: ModelDeploymentStatus, _: World, __: str) -> ModelDeploymentStatus:
-    """Go one step up; the clock of the new step starts when the route carries its weight."""
+    """Go one step up; the clock of the new step starts when the route is as it asks."""
     trial = status.trial
-    if not trial:
-        return status
-    evidence = tuple(open_step(entry) for entry in trial.evidence)
-    trial = replace(trial, step_index=trial.step_index + 1, step_since=None, split_from=None, evidence=evidence)
-    return replace(status, trial=trial)
+    return replace(status, trial=replace(_opened(trial), step_index=trial.step_index + 1)) if trial else status
 
 
-def all_traffic(status: ModelDeploymentStatus, _: World, __: str) -> ModelDeploymentStatus:
+def all_traffic(status: ModelDeploymentStatus, world: World, why: str) -> ModelDeploymentStatus:
     """Ask for all traffic; stable keeps its pods until the route is seen to lead to the candidate alone."""
-    return status
+    if status.trial and status.trial.weighted_at is None:
+        status = first_step(status, world, why)
+    return replace(status, trial=_opened(status.trial)) if status.trial else status
+
+
+def watch(status: ModelDeploymentStatus, world: World, _: str) -> ModelDeploymentStatus:
+    """Start the clock of the watch: the candidate is judged on, and stable stays warm."""
+    return replace(status, trial=replace(_opened(status.trial), step_since=world.now_s)) if status.trial else status
+
+
+def _opened(trial: Trial) -> Trial:
+    """Begin a stretch with another share of traffic: the test looks afresh, and nothing of the last step is left."""
+    return replace(
+        trial,
+        step_since=None,
+        split_from=None,
+        evidence=tuple(open_step(entry) for entry in trial.evidence),
+        approvals=(),
+        check=None,
+        experiment=None,
+        ordered=None,
+    )
 
 
 def promote(status: ModelDeploymentStatus, world: World, why: str) -> ModelDeploymentStatus:
     """Move the pointer: the candidate is stable, and no pod of it restarts."""
     outcome = Outcome.PROMOTED if status.stable else Outcome.DEPLOYED
-    old = (Draining(status.stable.hash, status.stable.label),) if status.stable else ()
+    if status.trial and status.trial.returning:
+        outcome = Outcome.RETURNED
+    left = status.stable
+    old = (Draining(left.hash, left.label, keep=left.hash not in status.quarantined),) if left else ()
     return replace(
         _closed(status, world, outcome, why),
         stable=status.candidate,
@@ -77,9 +106,7 @@ def drop_candidate(status: ModelDeploymentStatus, world: World, why: str) -> Mod
 def roll_back(status: ModelDeploymentStatus, world: World, why: str) -> ModelDeploymentStatus:
     """Take the candidate out of traffic in one step, and remember not to try it again."""
     closed = _without_candidate(_closed(status, world, Outcome.ROLLED_BACK, why))
-    version = status.candidate.hash if status.candidate else ""
-    others = tuple(known for known in status.quarantined if known != version)
-    return replace(closed, quarantined=(version, *others)[:MAX_QUARANTINED])
+    return _quarantining(closed, status.candidate.hash if status.candidate else "")
 
 
 def recover(status: ModelDeploymentStatus, world: World, _: str) -> ModelDeploymentStatus:
@@ -94,6 +121,20 @@ def recover(status: ModelDeploymentStatus, world: World, _: str) -> ModelDeploym
 def rest(status: ModelDeploymentStatus, _: World, __: str) -> ModelDeploymentStatus:
     """Change nothing but the phase."""
     return status
+
+
+def _quarantining(status: ModelDeploymentStatus, version: str) -> ModelDeploymentStatus:
+    others = tuple(known for known in status.quarantined if known != version)
+    return replace(status, quarantined=(version, *others)[:MAX_QUARANTINED])
+
+
+def _unkept(status: ModelDeploymentStatus, version: str) -> ModelDeploymentStatus:
+    """Take a version off the lists of those that are on their way out or out: it is wanted again."""
+    return replace(
+        status,
+        draining=tuple(entry for entry in status.draining if entry.hash != version),
+        kept=tuple(entry for entry in status.kept if entry.hash != version),
+    )
 
 
 def _without_candidate(status: ModelDeploymentStatus) -> ModelDeploymentStatus:

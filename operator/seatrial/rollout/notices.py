@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from seatrial.api.fields import format_time
 from seatrial.judge.types import Verdict
@@ -25,6 +25,7 @@ def notices(before: ModelDeploymentStatus, after: ModelDeploymentStatus, moved: 
         *_verdict(before, after),
         *_untaken(before, after),
         *_override(before, after),
+        *_answers(before, after),
     )
 
 
@@ -54,11 +55,23 @@ def _untaken(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Ite
         yield Notice("Warning", "WouldHaveRolledBack", f"mode observe, so nothing was done: {new.sentence}")
 
 
+def _answers(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Iterator[Notice]:
+    """Tell what came of the commands that were answered."""
+    known = {answer.id for answer in before.answers}
+    for answer in after.answers:
+        if answer.id not in known:
+            severity: Literal["Normal", "Warning"] = "Normal" if answer.outcome == "Done" else "Warning"
+            signed = answer.by if answer.verified else f"{answer.by} (unverified)"
+            said = f"{answer.verb.value}, asked by {signed}: {answer.sentence}"
+            yield Notice(severity, f"Command{answer.outcome}", said)
+
+
 def _override(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Iterator[Notice]:
     if after.override == before.override:
         return
     if after.override:
-        until = format_time(after.override.until)
-        yield Notice("Warning", "Overridden", f"verdicts count as Healthy until {until}: {after.override.reason}")
+        until = format_time(after.override.until) if after.override.until else "it is taken back"
+        said = f"verdicts count as Healthy until {until} ({after.override.by}: {after.override.reason})"
+        yield Notice("Warning", "Overridden", said)
     else:
         yield Notice("Normal", "OverrideEnded", "verdicts count again")

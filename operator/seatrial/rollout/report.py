@@ -6,13 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seatrial.api.conditions import Condition
-from seatrial.api.fields import format_duration
 from seatrial.api.status import Phase
 from seatrial.judge.judge import SEVERITY
 from seatrial.judge.split import SplitStep, check_split
 from seatrial.judge.types import Verdict
 from seatrial.rollout import guards
+from seatrial.rollout.progress import progress
 from seatrial.rollout.seen import requests_of
+from seatrial.rollout.steps import current_step
 from seatrial.rollout.target import ALL, intended_weight
 from seatrial.rollout.world import Refusal
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 def report(status: ModelDeploymentStatus, world: World, wanted: Target) -> ModelDeploymentStatus:
     """Fill in everything of a status that only tells what the rest of it means."""
     worst = _worst(status.trial.evidence if status.trial else ())
-    progressing = _progressing(status, world, worst)
+    progressing = progress(status, world, worst)
     found = {
         "Accepted": _accepted(world),
         "Ready": _ready(status, world),
@@ -46,7 +47,6 @@ def report(status: ModelDeploymentStatus, world: World, wanted: Target) -> Model
         verdict=worst.verdict if worst else "",
         summary=progressing[2],
         budget=world.budget,
-        override=world.override,
         conditions=tuple(_condition(status, world, kind, *what) for kind, what in found.items()),
     )
 
@@ -73,8 +73,11 @@ def _step(status: ModelDeploymentStatus) -> str:
     trial = status.trial
     if not trial or not status.candidate or status.phase is Phase.DEPLOYING:
         return ""
-    number = {Phase.STARTING: 0, Phase.PROMOTING: len(trial.plan.steps)}.get(status.phase, trial.step_index + 1)
-    return f"{number}/{len(trial.plan.steps)}"
+    if trial.returning:
+        return ""
+    last = len(trial.plan.steps)
+    number = {Phase.STARTING: 0, Phase.PROMOTING: last, Phase.WATCHING: last}.get(status.phase, trial.step_index + 1)
+    return f"{number}/{last}"
 
 
 def _accepted(world: World) -> Found:
@@ -111,7 +114,7 @@ def _traffic_in_sync(wanted: Target, world: World) -> Found:
 
 def _split_as_told(status: ModelDeploymentStatus) -> Found:
     trial, weight = status.trial, intended_weight(status)
-    if status.phase is not Phase.TRIAL or not trial or not trial.split_from or weight == ALL:
+    if status.phase is not Phase.TRIAL or not trial or not trial.split_from or weight in {0, ALL} or _beside(status):
         return "Unknown", "NotChecked", "requests are compared with the weights while a trial shares traffic"
     now = requests_of(trial)
     step = SplitStep(weight / ALL, now.candidate - trial.split_from.candidate, now.stable - trial.split_from.stable)
@@ -119,6 +122,12 @@ def _split_as_told(status: ModelDeploymentStatus) -> Found:
     if found.mismatch:
         return "False", "SplitDiffers", found.sentence
     return "True", "AsTold", found.sentence
+
+
+def _beside(status: ModelDeploymentStatus) -> bool:
+    """Tell whether the step brings the candidate requests beside its weight, or keeps users with one version."""
+    step, trial = current_step(status), status.trial
+    return bool(step and (step.shadow or step.preview or step.experiment)) or bool(trial and trial.plan.sticky)
 
 
 def _metrics_available(status: ModelDeploymentStatus, world: World) -> Found:
@@ -132,91 +141,3 @@ def _metrics_available(status: ModelDeploymentStatus, world: World) -> Found:
         value = "Unknown" if status.phase is Phase.STARTING else "False"
         return value, "NotScraped", f"Prometheus scrapes {up} pods of version {label}, which are not all of them"
     return "True", "Available", "Prometheus answers and sees every pod of the candidate"
-
-
-def _progressing(status: ModelDeploymentStatus, world: World, worst: ObjectiveEvidence | None) -> Found:
-    if isinstance(world.wish, Refusal):
-        return "False", world.wish.reason, f"nothing moves on: {world.wish.sentence}"
-    match status.phase:
-        case Phase.PENDING:
-            waits = "nothing has been deployed yet"
-            return ("False", "Paused", f"{waits}: paused") if world.wish.paused else ("False", "Pending", waits)
-        case Phase.DEPLOYING | Phase.STARTING:
-            return _starting(status, world)
-        case Phase.TRIAL:
-            return _on_trial(status, world, worst)
-        case Phase.PROMOTING:
-            return _promoting(status.candidate.label if status.candidate else "", paused=world.wish.paused)
-        case Phase.STABLE | Phase.ROLLED_BACK:
-            return _at_rest(status, world)
-
-
-def _starting(status: ModelDeploymentStatus, world: World) -> Found:
-    if not status.candidate or not status.trial or isinstance(world.wish, Refusal):
-        return "False", "Pending", "no version is wished for"
-    label = status.candidate.label
-    workload = world.workloads.get(status.candidate.hash)
-    if not guards.all_available(status, world):
-        ready = f"{workload.ready} of {workload.desired} pods are ready" if workload else "its pods are being created"
-        late = status.trial.unready_since is not None and (
-            world.now_s - status.trial.unready_since >= status.trial.plan.ready_deadline
-        )
-        why = (workload.crash_looping or workload.stuck) if workload else None
-        reason = "DeadlineExceeded" if late else "WaitingForPods"
-        return "False" if late else "True", reason, f"version {label}: {ready}" + (f": {why}" if why else "")
-    if world.wish.paused:
-        return "False", "Paused", f"version {label} is ready and waits: the rollout is paused"
-    if world.metrics_down or not guards.seen(status, world):
-        return (
-            "True",
-            "WaitingForMetrics",
-            f"version {label} is ready and gets weight once Prometheus sees all its pods",
-        )
-    return "True", "WaitingForRoute", f"version {label} is ready and gets weight once the gateway knows it"
-
-
-def _on_trial(status: ModelDeploymentStatus, world: World, worst: ObjectiveEvidence | None) -> Found:
-    trial, candidate = status.trial, status.candidate
-    if not trial or not candidate or isinstance(world.wish, Refusal):
-        return "False", "Pending", "no version is wished for"
-    step, weight = trial.plan.steps[trial.step_index], intended_weight(status)
-    where = f"version {candidate.label}, step {trial.step_index + 1} of {len(trial.plan.steps)}, {weight} % of requests"
-    frozen = "" if world.wish.plan == trial.plan else " (this trial keeps the steps and objectives it began with)"
-    if not world.ready(candidate.hash):
-        return "False", "NoReadyPod", f"{where}: it has no ready pod and gets no traffic until it has{frozen}"
-    if world.wish.paused:
-        return "False", "Paused", f"{where}: paused; it is judged all the same{frozen}"
-    if trial.step_since is None:
-        return "True", "WaitingForRoute", f"{where}: the gateway is taking the weight{frozen}"
-    said = f"{worst.slo}/{worst.objective}: {worst.sentence}" if worst else "nothing was measured yet"
-    if worst and worst.verdict != Verdict.Healthy and world.now_s - trial.step_since >= step.for_:
-        return "False", worst.verdict, f"{where}, held: {said}{frozen}"
-    return "True", "Judging", f"{where} for {format_duration(step.for_)}: {said}{frozen}"
-
-
-def _promoting(label: str, *, paused: bool) -> Found:
-    if paused:
-        return "False", "Paused", f"version {label} gets all requests and is not promoted yet: paused"
-    return "True", "Promoting", f"version {label} takes over all requests"
-
-
-def _at_rest(status: ModelDeploymentStatus, world: World) -> Found:
-    if isinstance(world.wish, Refusal) or not status.stable:
-        return "False", "Pending", "no version is wished for"
-    label = status.stable.label
-    if world.wish.version == status.stable.hash:
-        return "False", "Complete", f"version {label} serves all requests"
-    if world.wish.version in status.quarantined:
-        fate = next(
-            (entry.sentence for entry in status.history if entry.hash == world.wish.version), "it was rolled back"
-        )
-        return "False", "RolledBack", f"version {label} serves all requests; {fate}"
-    if world.wish.paused:
-        return "False", "Paused", f"version {label} serves all requests; version {world.wish.label} waits: paused"
-    if world.frozen and not world.override:
-        return (
-            "False",
-            "BudgetSpent",
-            f"version {label} serves all requests; version {world.wish.label} waits: {world.frozen}",
-        )
-    return "False", "Waiting", f"version {label} serves all requests; version {world.wish.label} is next"

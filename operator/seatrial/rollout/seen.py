@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from seatrial.api.status import Phase
+from seatrial.api.status import Kept, Phase
 from seatrial.api.trial import Split, Untaken
-from seatrial.rollout import guards
-from seatrial.rollout.target import intended_weight
+from seatrial.rollout import faults, guards
+from seatrial.rollout.evidence import experiment_result
+from seatrial.rollout.target import drain_s, intended_weight, still_draining
+from seatrial.rollout.world import Wish
 
 if TYPE_CHECKING:
+    from seatrial.api.commands import Hold
     from seatrial.api.status import Draining, ModelDeploymentStatus
     from seatrial.api.trial import Trial
     from seatrial.rollout.world import RouteView, World
@@ -20,19 +23,51 @@ SPLIT_SETTLES_S = 10.0
 
 
 def note(status: ModelDeploymentStatus, world: World) -> ModelDeploymentStatus:
-    """Remember what was seen of draining versions and of the trial."""
+    """Remember what was seen of versions that are out, and of the trial; forget what people said for a time."""
+    status = replace(status, paused=_lasting(status.paused, world), override=_lasting(status.override, world))
     draining = tuple(_drains(entry, world.route, world.now_s) for entry in status.draining if _there(entry, world))
-    status = replace(status, draining=draining)
+    status = _keep(replace(status, draining=draining), world)
     if not status.trial or not status.candidate:
         return status
     trial = replace(status.trial, evidence=world.evidence or status.trial.evidence)
-    status = replace(status, trial=_step_clock(status, trial, world))
+    status = replace(status, trial=_found(_step_clock(status, trial, world), world))
     return replace(status, trial=_untaken(status, world))
+
+
+def _lasting(hold: Hold | None, world: World) -> Hold | None:
+    return hold if hold and (hold.until is None or world.now_s < hold.until) else None
 
 
 def _there(entry: Draining, world: World) -> bool:
     """Tell whether anything of a draining version is left."""
     return entry.hash in world.workloads or bool(world.route and entry.hash in world.route.weights)
+
+
+def _keep(status: ModelDeploymentStatus, world: World) -> ModelDeploymentStatus:
+    """Put former versions that have drained among those that can be returned to, and let the oldest of these go."""
+    keep = world.wish.keep if isinstance(world.wish, Wish) else None
+    if keep is None:
+        return status
+    waits = still_draining(status, world.now_s, drain_s(status, world))
+    routed = world.route.weights if world.route else {}
+    over = [entry for entry in status.draining if entry.keep and entry.hash not in {*waits, *routed}]
+    kept = (*(Kept(entry.hash, entry.label, world.now_s) for entry in reversed(over)), *status.kept)
+    fresh = (k for k in kept if k.hash in world.workloads and world.now_s - k.since < keep.for_)
+    return replace(
+        status,
+        draining=tuple(entry for entry in status.draining if entry not in over),
+        kept=tuple(fresh)[: keep.versions],
+    )
+
+
+def _found(trial: Trial, world: World) -> Trial:
+    """Note what the check or the experiment of the step says by now."""
+    step = trial.plan.steps[trial.step_index]
+    if step.check and world.check and world.check.name == step.check.name:
+        trial = replace(trial, check=world.check)
+    if step.experiment and trial.step_since is not None:
+        trial = replace(trial, experiment=experiment_result(trial, step.experiment) or trial.experiment)
+    return trial
 
 
 def _drains(entry: Draining, route: RouteView | None, now_s: float) -> Draining:
@@ -75,5 +110,5 @@ def _untaken(status: ModelDeploymentStatus, world: World) -> Trial | None:
     trial = status.trial
     if not trial or trial.would_have_rolled_back or not world.observing:
         return trial
-    fault = guards.fault(status, world)
+    fault = faults.fault(status, world)
     return replace(trial, would_have_rolled_back=Untaken(at=world.now_s, sentence=fault)) if fault else trial

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seatrial.api.status import Phase
-from seatrial.rollout.decision import Target
+from seatrial.rollout.decision import Division, Group, Mirror, Preview, Stickiness, Target
+from seatrial.rollout.steps import current_step, weight_at
 from seatrial.rollout.world import Wish
 
 if TYPE_CHECKING:
@@ -25,34 +26,54 @@ ALL = 100
 def intended_weight(status: ModelDeploymentStatus) -> int:
     """Tell the candidate's share of the requests that a status asks for, in percent."""
     if status.phase is Phase.TRIAL and status.trial:
-        return status.trial.plan.steps[status.trial.step_index].weight
-    return ALL if status.phase is Phase.PROMOTING else 0
+        return weight_at(status.trial.plan.steps, status.trial.step_index)
+    return ALL if status.phase in {Phase.PROMOTING, Phase.WATCHING} else 0
 
 
-def still_draining(status: ModelDeploymentStatus, now_s: float, drain_s: float) -> dict[str, float]:
-    """Find the versions that lost their traffic less than ``drain_s`` ago, with the seconds left."""
-    left_s = {
-        entry.hash: drain_s if entry.since is None else entry.since + drain_s - now_s for entry in status.draining
-    }
+def drain_s(status: ModelDeploymentStatus, world: World) -> float:
+    """Tell how long versions drain: as the running trial was promised, otherwise as the spec says now."""
+    if status.trial:
+        return status.trial.plan.drain
+    return world.wish.plan.drain if isinstance(world.wish, Wish) else 30.0
+
+
+def still_draining(status: ModelDeploymentStatus, now_s: float, span_s: float) -> dict[str, float]:
+    """Find the versions that lost their traffic less than ``span_s`` ago, with the seconds left."""
+    left_s = {entry.hash: span_s if entry.since is None else entry.since + span_s - now_s for entry in status.draining}
     return {version: seconds for version, seconds in left_s.items() if seconds > 0}
 
 
-def target(status: ModelDeploymentStatus, world: World, drain_s: float) -> Target:
+def target(status: ModelDeploymentStatus, world: World) -> Target:
     """Compute how the cluster must look for a status."""
     weights: dict[str, int] = {}
     if status.stable:
         weight = intended_weight(status)
         # Weight 0 entries stay in the route: Envoy knows the cluster before it gets weight, and until it has drained.
-        draining = still_draining(status, world.now_s, drain_s)
+        draining = still_draining(status, world.now_s, drain_s(status, world))
         weights = {version: 0 for version in draining if version in world.workloads}
         weights[status.stable.hash] = ALL - weight
         if status.candidate and status.candidate.hash in world.workloads:
             weights[status.candidate.hash] = weight
         elif weight:
             weights[status.stable.hash] = ALL
-    return Target(
-        weights=_served(weights, status.stable.hash if status.stable else None, world),
-        replicas=_replicas(status, world),
+    served = _served(weights, status.stable.hash if status.stable else None, world)
+    return Target(division=division(status, world, served), replicas=_replicas(status, world))
+
+
+def division(status: ModelDeploymentStatus, world: World, weights: Mapping[str, int]) -> Division:
+    """Add to weights what the step of a trial asks of the router besides."""
+    trial, step = status.trial, current_step(status)
+    version = status.candidate.hash if status.candidate else ""
+    if status.phase is not Phase.TRIAL or not trial or not step or not world.ready(version):
+        return Division(weights)
+    match = step.experiment.match if step.experiment else None
+    sticky = trial.plan.sticky
+    return Division(
+        weights,
+        mirror=Mirror(version, step.shadow.percent) if step.shadow else None,
+        group=Group(version, match.value, match.header, match.cookie) if match else None,
+        sticky=Stickiness(sticky.cookie, sticky.max_age, f"{trial.step_index + 1}") if sticky else None,
+        preview=Preview(version, tuple(step.preview.hostnames)) if step.preview else None,
     )
 
 
@@ -77,6 +98,7 @@ def _replicas(status: ModelDeploymentStatus, world: World) -> Mapping[str, int]:
     serving = [ref.hash for ref in (status.stable, status.candidate) if ref]
     routed = world.route.weights if world.route else {}
     observed = {version: world.workloads[version].desired for version in routed if version in world.workloads}
+    observed |= {entry.hash: 0 for entry in status.kept if entry.hash not in observed}
     if isinstance(world.wish, Wish):
         return observed | dict.fromkeys(serving, world.wish.replicas)
     return observed | {version: world.workloads[version].desired for version in serving if version in world.workloads}

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from seatrial.api.commands import Command
 from seatrial.api.model_deployment import ModelDeploymentSpec
 from seatrial.api.model_slo import ModelSLOSpec
 from seatrial.api.trial import Plan
 from seatrial.rollout.budgets import planned_by
 from seatrial.rollout.evidence import objective_of, sli_of
 from seatrial.rollout.versions import version_hash
+from seatrial.rollout.windows import check as check_windows
 from seatrial.rollout.world import Refusal, Wish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from seatrial.metrics.types import Sli
+
+_COMMANDS: TypeAdapter[list[Command]] = TypeAdapter(list[Command])
 
 
 def wish_of(
@@ -54,6 +58,10 @@ def wish_of(
             except ValueError as error:
                 return Refusal("InvalidSLO", f"ModelSLO {ref.name}, objective {one.objective.name}: {error}")
         objectives += planned
+    try:
+        check_windows(parsed.strategy.windows)
+    except ValueError as error:
+        return Refusal("InvalidSpec", str(error))
     plan = Plan(
         steps=tuple(parsed.strategy.steps),
         warm_up=parsed.strategy.warm_up,
@@ -62,6 +70,8 @@ def wish_of(
         strict=parsed.strategy.strict,
         undecided=parsed.strategy.undecided,
         objectives=tuple(objectives),
+        watch=parsed.strategy.watch,
+        sticky=parsed.strategy.sticky,
     )
     return Wish(
         version=version_hash(spec),
@@ -70,8 +80,14 @@ def wish_of(
         paused=parsed.paused,
         plan=plan,
         observe=parsed.mode == "observe",
-        override=parsed.override,
+        windows=None if parsed.strategy.windows is None else tuple(parsed.strategy.windows),
+        keep=parsed.strategy.keep,
     )
+
+
+def commands_of(spec: Mapping[str, Any]) -> tuple[Command, ...]:
+    """Read what people ask for; a command is readable even when the rest of the spec can't be used."""
+    return tuple(_COMMANDS.validate_python(spec.get("commands") or ()))
 
 
 def _sentence(what: str, error: ValidationError) -> str:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from seatrial.api.model_deployment import Override
-    from seatrial.api.trial import ObjectiveEvidence, Plan
+    from seatrial.api.commands import Command, Hold
+    from seatrial.api.strategy import Keep, Window
+    from seatrial.api.trial import CheckRun, ObjectiveEvidence, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,10 @@ class Wish:
         Steps and objectives as they stand in the spec; a trial that runs keeps the plan it started with.
     observe
         Nothing is held or rolled back because of a verdict; it is only told.
-    override
-        A person's word against the statistics, with its expiry.
+    windows
+        Times in which trials start and go on; None means always.
+    keep
+        Former versions that stay to be returned to; None keeps none.
     """
 
     version: str
@@ -102,7 +105,8 @@ class Wish:
     paused: bool
     plan: Plan
     observe: bool = False
-    override: Override | None = None
+    windows: tuple[Window, ...] | None = None
+    keep: Keep | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +145,14 @@ class World:
         Why no new trial may start: an error budget is spent.
     act_problem
         Why the last attempt to bring the cluster to its target failed, in one sentence.
+    commands
+        What people ask, as it stands in the spec; readable even when the rest of the spec can't be used.
+    attested
+        Whether the API server vouches for the names that commands are signed with.
+    check
+        How the check of the current step goes; None when none runs.
+    override
+        A person's word against the statistics, while it holds; the phase machine takes it from the status.
     """
 
     now_s: float
@@ -154,17 +166,15 @@ class World:
     budget: str = ""
     frozen: str | None = None
     act_problem: str | None = None
+    commands: tuple[Command, ...] = ()
+    attested: bool = False
+    check: CheckRun | None = None
+    override: Hold | None = None
 
     @property
     def observing(self) -> bool:
         """Whether verdicts are only told."""
         return isinstance(self.wish, Wish) and self.wish.observe
-
-    @property
-    def override(self) -> Override | None:
-        """A person's word against the statistics, while it holds."""
-        override = self.wish.override if isinstance(self.wish, Wish) else None
-        return override if override and self.now_s < override.until else None
 
     def ready(self, version: str | None) -> int:
         """Count the ready pods of a version; 0 when it doesn't exist."""

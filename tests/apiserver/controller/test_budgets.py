@@ -76,8 +76,8 @@ async def test_a_spent_budget_holds_up_the_next_trial_until_a_person_overrides(s
         assert await stage.versions() == {first}
         assert status.phase is Phase.STABLE
         until = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
-        override = {"reason": "the fix of what spent it", "until": until}
-        await stage.deploy("2", spec__strategy__steps=LONG, spec__override=override)
+        word = {"id": "w1", "verb": "override", "by": "ann", "reason": "the fix of what spent it", "until": until}
+        await stage.deploy("2", spec__strategy__steps=LONG, spec__commands=[word])
         await stage.until(on_trial(second))
     assert "Overridden" in await stage.events()
 

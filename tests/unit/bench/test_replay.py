@@ -45,7 +45,7 @@ def test_the_benchmark_applies_what_the_api_takes() -> None:
     base = yaml.safe_load(BASE.read_text())
     manifest = model(base, "5-0", 0.05, weight=10, step_s=600)
     spec = ModelDeploymentSpec.model_validate(manifest["spec"])
-    assert [(step.weight, step.for_) for step in spec.strategy.steps] == [(10, 600.0)]
+    assert [(step.weight, step.lasts_s) for step in spec.strategy.steps] == [(10, 600.0)]
     environment = spec.template["spec"]["containers"][0]["env"]
     assert {"name": "FAULT_ERROR_RATIO", "value": "0.05"} in environment
     assert base["spec"]["model"]["version"] == "2"  # the base is not changed

@@ -17,7 +17,7 @@ from seatrial.rollout.machine import TRANSITIONS
 
 ROOT = Path(__file__).parents[3]
 CAMEL_CASE = re.compile(r"[A-Z][a-zA-Z]+")
-NO_REASONS = {"True", "False", "Unknown", "ModelDeployment", "ModelSLO"}
+NO_REASONS = {"True", "False", "Unknown", "ModelDeployment", "ModelSLO", "Failed"}
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "demo").glob("*.md")])
 EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 READ = {"ModelDeployment": ModelDeploymentSpec.model_validate, "ModelSLO": ModelSLOSpec.model_validate}
@@ -56,7 +56,13 @@ def words_of_the_status() -> set[str]:
     """Collect every condition, reason, Event and verdict that a user can meet."""
     reasons = {
         node.value
-        for name in ("rollout/report.py", "rollout/wish.py", "rollout/budgets.py", "controller/budgets.py")
+        for name in (
+            "rollout/report.py",
+            "rollout/progress.py",
+            "rollout/wish.py",
+            "rollout/budgets.py",
+            "controller/budgets.py",
+        )
         for node in ast.walk(ast.parse((ROOT / "operator" / "seatrial" / name).read_text()))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and CAMEL_CASE.fullmatch(node.value)
     }

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from seatrial.api.status import Draining, ModelDeploymentStatus, Phase
-from seatrial.api.trial import Restarts, Trial, VersionRef
+from seatrial.api.strategy import Check, Experiment, Gate, Match, Step, Watch
+from seatrial.api.trial import CheckRun, Order, Restarts, Trial, VersionRef
 from seatrial.judge.types import Verdict
 from seatrial.metrics.types import Checkpoint, Measurements, Reading
 from seatrial.rollout.evidence import weigh
@@ -17,6 +18,7 @@ from seatrial.rollout.world import RouteView, Wish, Workload, World
 from tests.unit.rollout.consistency import check, check_target
 
 if TYPE_CHECKING:
+    from seatrial.api.commands import Verb
     from seatrial.api.trial import ObjectiveEvidence, Plan, PlannedObjective
     from seatrial.rollout.decision import Decision
 
@@ -112,6 +114,40 @@ def promoting() -> ModelDeploymentStatus:
     return replace(on_trial(len(STEPS) - 1, 200.0), phase=Phase.PROMOTING)
 
 
+WATCH = Watch(for_=600.0)
+
+
+def watched(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
+    """Let the strategy ask for a watch."""
+    assert status.trial
+    return replace(status, trial=replace(status.trial, plan=replace(status.trial.plan, watch=WATCH)))
+
+
+def watching(held_s: float = 60.0) -> ModelDeploymentStatus:
+    """Make the status of a version that has had all requests for ``held_s`` seconds and is watched."""
+    return watched(replace(on_trial(len(STEPS) - 1, held_s), phase=Phase.WATCHING))
+
+
+def at_step(step: Step, held_s: float = 10.0, **known: Any) -> ModelDeploymentStatus:
+    """Make the status of a trial that stands at a step between the others."""
+    status = on_trial(1, held_s)
+    assert status.trial
+    plan = replace(PLAN, steps=(STEPS[0], step, STEPS[1]))
+    return replace(status, trial=replace(status.trial, plan=plan, **known))
+
+
+def ordered(status: ModelDeploymentStatus, verb: Verb) -> ModelDeploymentStatus:
+    """Let a command wait to be carried out."""
+    assert status.trial
+    return replace(status, trial=replace(status.trial, ordered=Order(verb, "ann asked for it")))
+
+
+GATE = Step(gate=Gate(name="review"))
+CHECK = Step(check=Check(name="golden", job="golden"))
+EXPERIMENT = Step(experiment=Experiment(match=Match(header="x-group", value="b"), objective="scorer/availability"))
+FAILED = CheckRun("golden", "Failed", "12 of 100 answers differ")
+
+
 def rolled_back(*draining: VersionRef, since: float = NOW - 10) -> ModelDeploymentStatus:
     """Make the status after the rollback of B."""
     entries = tuple(Draining(version.hash, version.label, since) for version in draining)
@@ -124,6 +160,10 @@ UNDERWAY = {
     "first step, route not seen": on_trial(0, None),
     "last step": on_trial(1),
     "promoting": promoting(),
+    "watching": watching(),
+    "at a gate": at_step(GATE),
+    "at a check": at_step(CHECK),
+    "in an experiment": at_step(EXPERIMENT),
 }
 """A status for each stage in which there is both a stable version and a candidate."""
 
@@ -140,7 +180,7 @@ def at_ease(status: ModelDeploymentStatus, **changes: Any) -> World:
     """Make the world in which everything is as the status wants it, with some changes."""
     there = [ref for ref in (status.stable, status.candidate) if ref]
     gone = [VersionRef(entry.hash, entry.label) for entry in status.draining]
-    measured = status.phase in {Phase.TRIAL, Phase.PROMOTING}
+    measured = status.phase in {Phase.TRIAL, Phase.PROMOTING, Phase.WATCHING}
     world = World(
         now_s=NOW,
         generation=4,
@@ -149,7 +189,7 @@ def at_ease(status: ModelDeploymentStatus, **changes: Any) -> World:
         evidence=(evidence(),) if measured else (),
         targets_up={ref.hash: PODS for ref in there},
     )
-    weights = target(status, world, PLAN.drain).weights
+    weights = target(status, world).weights
     route = RouteView(weights, accepted=True, resolved=True) if weights else None
     return replace(world, **({"route": route} | changes))
 

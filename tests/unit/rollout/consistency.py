@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from seatrial.rollout.decision import Decision
     from seatrial.rollout.world import World
 
-WITH_CANDIDATE = {Phase.DEPLOYING, Phase.STARTING, Phase.TRIAL, Phase.PROMOTING}
+WITH_CANDIDATE = {Phase.DEPLOYING, Phase.STARTING, Phase.TRIAL, Phase.PROMOTING, Phase.WATCHING}
 WITHOUT_STABLE = {Phase.PENDING, Phase.DEPLOYING}
-WEIGHTED = {Phase.TRIAL, Phase.PROMOTING}
+WEIGHTED = {Phase.TRIAL, Phase.PROMOTING, Phase.WATCHING}
 
 
 class Impossible(Exception):  # noqa: N818 - it says what the world is, not what the program did wrong
@@ -40,7 +40,8 @@ def check_target(decision: Decision, world: World) -> None:
     wrong = [f"weight {w} of {v} is no share" for v, w in weights.items() if not 0 <= w <= 100]
     wrong += [f"{v} gets {w} % and loses its pods" for v, w in weights.items() if w and v in lost]
     wrong += [f"{v} is in the route and loses its pods" for v in lost if world.route and v in world.route.weights]
-    wrong += [f"{v} is to have {n} pods" for v, n in replicas.items() if n < 1]
+    kept = {entry.hash for entry in decision.status.kept}
+    wrong += [f"{v} is to have {n} pods" for v, n in replicas.items() if n < 1 and v not in kept]
     if wrong:
         raise Impossible("; ".join(wrong))
 
@@ -81,7 +82,7 @@ def _trial(status: ModelDeploymentStatus) -> Iterator[str]:
         yield f"{status.phase} in the middle of a step"
     if not 0 <= trial.step_index < len(trial.plan.steps):
         yield f"step {trial.step_index} of {len(trial.plan.steps)}"
-    weights = [step.weight for step in trial.plan.steps]
+    weights = [step.weight for step in trial.plan.steps if step.weight is not None]
     if weights != sorted(set(weights)):
         yield f"weights {weights} don't rise"
     if trial.evidence and status.phase not in WEIGHTED:

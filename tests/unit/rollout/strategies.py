@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from seatrial.api.model_deployment import Override, Undecided
 from seatrial.api.status import Draining, ModelDeploymentStatus, Phase
+from seatrial.api.strategy import Undecided
 from seatrial.api.trial import Trial, VersionRef
 from seatrial.judge.types import Verdict
 from seatrial.rollout.world import Refusal, RouteView, Workload, World
@@ -30,7 +30,7 @@ EVIDENCE = {
     for verdict in Verdict
 }
 REFUSAL = Refusal("SLOMissing", "ModelSLO scorer doesn't exist: apply it")
-WEIGHTED = {Phase.TRIAL, Phase.PROMOTING}
+WEIGHTED = {Phase.TRIAL, Phase.PROMOTING, Phase.WATCHING}
 UNDERWAY = {Phase.STARTING, *WEIGHTED}
 
 ages_s = st.sampled_from([0.0, 0.001, 5.0, 29.999, 30.0, 60.0, 120.0, 599.999, 600.0, 5000.0])
@@ -41,7 +41,8 @@ policies = st.sampled_from(["hold", "rollback", "promote"])
 @st.composite
 def plans(draw: st.DrawFn) -> Any:
     chosen = {name: draw(policies) for name in ("inconclusive", "no_data", "unavailable", "environment")}
-    return replace(PLAN, undecided=Undecided(deadline=draw(st.sampled_from([60.0, 3600.0])), **chosen))
+    watch = draw(st.sampled_from([None, b.WATCH]))
+    return replace(PLAN, watch=watch, undecided=Undecided(deadline=draw(st.sampled_from([60.0, 3600.0])), **chosen))
 
 
 @st.composite
@@ -52,7 +53,11 @@ def statuses(draw: st.DrawFn, phases: Any = tuple(Phase), plan: Any = None) -> M
     trial = None
     if candidate:
         chosen = plan or draw(plans())
-        index = len(chosen.steps) - 1 if phase is Phase.PROMOTING else draw(st.integers(0, len(chosen.steps) - 1))
+        index = (
+            len(chosen.steps) - 1
+            if phase in {Phase.PROMOTING, Phase.WATCHING}
+            else draw(st.integers(0, len(chosen.steps) - 1))
+        )
         trial = Trial(
             version=candidate,
             started_at=b.NOW - 9000,
@@ -104,8 +109,7 @@ def routes(draw: st.DrawFn) -> RouteView | None:
 def wishes(draw: st.DrawFn, *, plain: bool = False) -> Wish | Refusal:
     wish = b.wish(draw(st.sampled_from((b.A, b.B, b.C))), paused=draw(st.booleans()), plan=PLAN)
     if not plain:
-        word = Override(reason="we know", until=b.NOW + draw(st.sampled_from([-10.0, 0.0, 500.0])))
-        wish = replace(wish, observe=draw(st.booleans()), override=draw(st.sampled_from([None, None, word])))
+        wish = replace(wish, observe=draw(st.booleans()))
     return REFUSAL if draw(st.integers(0, 3)) == 0 else wish
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from seatrial.api.status import ModelDeploymentStatus
 
 REFUSAL = Refusal("SLOMissing", "ModelSLO scorer doesn't exist: apply it")
-OVER = b.STEPS[0].for_
+OVER = b.STEPS[0].lasts_s
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Hold:
 
 
 def ripe(step: int = 0) -> ModelDeploymentStatus:
-    return b.on_trial(step, b.STEPS[step].for_)
+    return b.on_trial(step, b.STEPS[step].lasts_s)
 
 
 def judged(verdict: Verdict) -> dict[str, Any]:
@@ -104,7 +104,7 @@ HOLDS = {
     "starting, backend unknown": Hold(
         b.starting(), "WaitingForRoute", "once the gateway knows it", routed(100, 0, resolved=False), "True"
     ),
-    "trial, too early": Hold(b.on_trial(0, OVER - 0.001), "Judging", "step 1 of 2, 10 %", {}, "True"),
+    "trial, too early": Hold(b.on_trial(0, OVER - 0.001), "Judging", "step 1 of 2, gets 10 %", {}, "True"),
     "trial, NoData": Hold(ripe(), "NoData", "held: scorer/availability", judged(Verdict.NoData)),
     "trial, Unavailable": Hold(ripe(), "Unavailable", "held: scorer/availability", judged(Verdict.Unavailable)),
     "trial, Inconclusive": Hold(ripe(), "Inconclusive", "held: scorer/availability", judged(Verdict.Inconclusive)),
@@ -131,7 +131,7 @@ HOLDS = {
     ),
     "trial, no route": Hold(ripe(), "WaitingForRoute", "gateway is taking the weight", {"route": None}, "True"),
     "trial, no ready pod": Hold(ripe(), "NoReadyPod", "gets no traffic until it has", with_pods(ready=0)),
-    "last step, Inconclusive": Hold(ripe(1), "Inconclusive", "step 2 of 2, 50 %", judged(Verdict.Inconclusive)),
+    "last step, Inconclusive": Hold(ripe(1), "Inconclusive", "step 2 of 2, gets 50 %", judged(Verdict.Inconclusive)),
     "promoting, paused": Hold(b.promoting(), "Paused", "not promoted yet", {"wish": b.wish(paused=True)}),
     "promoting, refused": Hold(b.promoting(), "SLOMissing", "nothing moves on", {"wish": REFUSAL}),
     "promoting, route not taken": Hold(

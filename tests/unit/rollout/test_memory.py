@@ -9,7 +9,7 @@ import pytest
 
 from seatrial.api.status import DEPLOYMENT_STATUS, Draining, HistoryEntry, ModelDeploymentStatus, Outcome, dump
 from seatrial.judge.types import Verdict
-from seatrial.rollout.decision import Target
+from seatrial.rollout.decision import Division, Target
 from seatrial.rollout.machine import decide
 from seatrial.rollout.moves import MAX_HISTORY, MAX_QUARANTINED
 from seatrial.rollout.world import Refusal, RouteView
@@ -90,14 +90,14 @@ def test_candidate_without_weight_inherits_nothing() -> None:
 
 def test_draining_version_keeps_pods_and_its_place_in_the_route() -> None:
     decision = b.run(b.stable(b.C), b.at_ease(b.stable(b.C), wish=b.wish(b.A)))
-    assert decision.target == Target({b.A.hash: 100, b.C.hash: 0}, {b.A.hash: b.PODS, b.C.hash: b.PODS})
+    assert decision.target == Target(Division({b.A.hash: 100, b.C.hash: 0}), {b.A.hash: b.PODS, b.C.hash: b.PODS})
 
 
 def test_drained_version_leaves_the_route_first_and_then_its_pods_go() -> None:
     status = b.stable(b.C, since=b.NOW - b.PLAN.drain)
     there = b.at_ease(status, wish=b.wish(b.A), route=routed(a=100, c=0))
     out = b.run(status, there)
-    assert out.target == Target({b.A.hash: 100}, {b.A.hash: b.PODS, b.C.hash: b.PODS})
+    assert out.target == Target(Division({b.A.hash: 100}), {b.A.hash: b.PODS, b.C.hash: b.PODS})
     gone = replace(there, route=routed(a=100))
     assert b.run(out.status, gone).target.replicas == {b.A.hash: b.PODS}
     away = replace(gone, workloads={b.A.hash: b.pods(b.A)})
@@ -142,7 +142,7 @@ def test_pods_stay_while_the_route_names_them_whatever_the_status_forgot() -> No
         workloads={ref.hash: b.pods(ref, ready=0) for ref in (b.A, b.B)},
         route=routed(a=90, b=10),
     )
-    assert b.run(b.pending(), lost).target == Target({}, {b.A.hash: b.PODS, b.B.hash: b.PODS})
+    assert b.run(b.pending(), lost).target == Target(Division({}), {b.A.hash: b.PODS, b.B.hash: b.PODS})
 
 
 def test_unusable_spec_changes_no_pods() -> None:
@@ -218,7 +218,7 @@ def test_history_tells_why_a_quarantined_version_rests() -> None:
 
 def test_target_refuses_weights_that_are_no_division() -> None:
     with pytest.raises(ValueError, match="don't sum to 100"):
-        Target({b.A.hash: 90}, {b.A.hash: 1})
+        Division({b.A.hash: 90})
 
 
 def test_trial_promises_its_own_time_to_drain() -> None:

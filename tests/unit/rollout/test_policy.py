@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from seatrial.api.model_deployment import Override, Undecided
+from seatrial.api.commands import Hold
+from seatrial.api.strategy import Undecided
 from seatrial.judge.types import Verdict
 from tests.unit.rollout import builders as b
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from seatrial.rollout.decision import Decision
 
 DEADLINE_S = 600.0
-OVER_S = b.STEPS[0].for_
+OVER_S = b.STEPS[0].lasts_s
 LATE_S = OVER_S + DEADLINE_S
 UNDECIDED = {
     Verdict.Inconclusive: "inconclusive",
@@ -25,7 +26,8 @@ UNDECIDED = {
     Verdict.Unavailable: "unavailable",
     Verdict.Environment: "environment",
 }
-WORD = Override(reason="the auditors know", until=b.NOW + 300)
+UNTIL = b.NOW + 300
+WORD = Hold(by="ann", at=b.NOW - 10, reason="the auditors know", until=UNTIL)
 
 
 def trial(held_s: float, *objectives: PlannedObjective, **policies: Any) -> ModelDeploymentStatus:
@@ -148,25 +150,23 @@ def test_mode_observe_goes_by_time_alone(verdict: Verdict) -> None:
 
 @pytest.mark.parametrize("verdict", Verdict)
 def test_override_counts_every_verdict_as_healthy(verdict: Verdict) -> None:
-    wish = replace(b.wish(), override=WORD)
-    status = b.on_trial(0, OVER_S)
-    decision = b.run(status, b.at_ease(status, wish=wish, **judged(verdict)))
+    status = replace(b.on_trial(0, OVER_S), override=WORD)
+    decision = b.run(status, b.at_ease(status, **judged(verdict)))
     assert outcome(decision) == "promote"
-    assert "Overridden" in b.reasons(decision)
     assert decision.status.override == WORD
 
 
 def test_override_excuses_no_crash() -> None:
-    wish = replace(b.wish(), override=WORD)
-    decision = b.run(b.on_trial(), b.at_ease(b.on_trial(), wish=wish, **FAULTS["crash loop"]))
+    status = replace(b.on_trial(), override=WORD)
+    decision = b.run(status, b.at_ease(status, **FAULTS["crash loop"]))
     assert outcome(decision) == "rollback"
 
 
 def test_override_ends_by_itself() -> None:
-    wish = replace(b.wish(b.A), override=WORD)
-    in_force = b.run(b.stable(), b.at_ease(b.stable(), wish=wish))
+    status = replace(b.stable(), override=WORD)
+    in_force = b.run(status, b.at_ease(status))
     assert in_force.look_again_s == 300.0  # nobody else would wake it
-    after = b.run(in_force.status, b.at_ease(b.stable(), wish=wish, now_s=WORD.until))
+    after = b.run(in_force.status, b.at_ease(status, now_s=UNTIL))
     assert b.reasons(after) == ["OverrideEnded"]
     assert after.status.override is None
     assert after.look_again_s is None
@@ -182,7 +182,7 @@ def test_spent_budget_freezes_new_trials_only() -> None:
 
 
 def test_override_thaws_and_is_on_record() -> None:
-    wish = replace(b.wish(b.B), override=WORD)
-    decision = b.run(b.stable(), b.at_ease(b.stable(), wish=wish, frozen="the budget is spent"))
-    assert b.reasons(decision) == ["TrialStarting", "Overridden"]
+    status = replace(b.stable(), override=WORD)
+    decision = b.run(status, b.at_ease(status, wish=b.wish(b.B), frozen="the budget is spent"))
+    assert b.reasons(decision) == ["TrialStarting"]
     assert "although the budget is spent (the auditors know)" in decision.notices[0].note

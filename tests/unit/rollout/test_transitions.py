@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from seatrial.api.model_deployment import Undecided
+from seatrial.api.commands import Verb
 from seatrial.api.status import Draining, Outcome, Phase
-from seatrial.api.trial import Restarts
+from seatrial.api.strategy import Undecided
+from seatrial.api.trial import Restarts, Return
 from seatrial.judge.types import Verdict
 from seatrial.rollout import machine
 from seatrial.rollout.machine import TRANSITIONS, Transition, decide
+from seatrial.rollout.seen import note
 from seatrial.rollout.world import RouteView
 from tests.unit.rollout import builders as b
 from tests.unit.rollout.consistency import check
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from seatrial.api.status import ModelDeploymentStatus
     from seatrial.rollout.world import World
 
+WORSE = (b.evidence(bad=300),)
 BURNING = (b.evidence(Verdict.Burning, bad=300),)
 LATE = b.NOW - b.PLAN.ready_deadline
 
@@ -54,7 +57,7 @@ def route(**weights: int) -> RouteView:
 
 
 def done(step: int) -> ModelDeploymentStatus:
-    return b.on_trial(step, b.STEPS[step].for_)
+    return b.on_trial(step, b.STEPS[step].lasts_s)
 
 
 RESTARTING = {
@@ -86,6 +89,17 @@ CASES = {
         "without the ready pods it needs for 10m: no node has a GPU",
         workloads=crashing(ready=0, stuck="no node has a GPU"),
     ),
+    "check failed": case(b.at_step(b.CHECK, check=b.FAILED), "failed check golden: 12 of 100 answers differ"),
+    "experiment lost": case(b.at_step(b.EXPERIMENT), "lost its experiment: 70 % good", evidence=WORSE),
+    "aborted": case(b.ordered(b.on_trial(), Verb.ABORT), "is aborted: ann asked for it"),
+    "stable wished back": case(b.watching(), "the spec now asks for version 1", wish=b.wish(b.A)),
+    "watch cut short": case(b.watching(), "the spec now asks for version 3", wish=b.wish(b.C)),
+    "return asked": case(
+        replace(b.stable(), return_to=Return(b.C, "ann asked for it")), "version 3 (cccccccccc) is returned to: ann"
+    ),
+    "straight on": case(b.ordered(b.starting(), Verb.PROMOTE_FULL), "gets all requests: ann asked for it"),
+    "to be watched": case(b.watched(b.promoting()), "is watched; version 1 is kept warm for 10m"),
+    "watch over": case(b.watching(b.WATCH.for_), "was watched for 10m and is stable now"),
     "superseded": case(b.on_trial(), "the spec now asks for version 3", wish=b.wish(b.C)),
     "superseded at first": case(b.deploying(), "the spec now asks for version 3", wish=b.wish(b.C)),
     "status lost": case(
@@ -97,7 +111,7 @@ CASES = {
     "new version": case(b.stable(), "version 2 goes on trial beside version 1", wish=b.wish(b.B)),
     "seaworthy": case(b.starting(), "ready, warm and seen by Prometheus: it gets 10 %"),
     "step passed": case(done(0), "passed step 1: it gets 50 %"),
-    "last step passed": case(done(1), "passed all steps: it gets all requests"),
+    "last step passed": case(done(1), "passed step 2, the last one: it gets all requests"),
     "all traffic seen": case(b.promoting(), "is promoted: it serves all requests"),
 }
 
@@ -127,25 +141,48 @@ def test_nothing_else_takes_it_instead(name: str, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("status", b.UNDERWAY.values(), ids=b.UNDERWAY.keys())
-@pytest.mark.parametrize("name", ["crash loop", "not ready", "superseded"])
+@pytest.mark.parametrize("name", ["crash loop", "not ready", "stable wished"])
 def test_ways_out_are_open_in_every_phase_underway(status: ModelDeploymentStatus, name: str) -> None:
     changes: dict[str, dict[str, Any]] = {
         "crash loop": {"workloads": crashing(crash_looping="container model")},
         "not ready": {"workloads": crashing(ready=0)},
-        "superseded": {"wish": b.wish(b.C)},
+        "stable wished": {"wish": b.wish(b.A)},
     }
     decision = b.run(unready(status), b.at_ease(status, **changes[name]))
-    assert decision.status.phase is row(name).to
+    assert decision.status.phase is (Phase.STABLE if name == "stable wished" else row(name).to)
     assert decision.status.candidate is None
     assert decision.target.weights == {b.A.hash: 100, b.B.hash: 0}
 
 
-ROLLBACKS = ("burning", "crash loop", "restarts", "not ready", "undecided")
+ROLLBACKS = (
+    "burning",
+    "crash loop",
+    "restarts",
+    "not ready",
+    "undecided",
+    "check failed",
+    "experiment lost",
+    "aborted",
+)
 EXCLUSIVE = {
     ("back to stable", "new version"),  # the wish is stable or it isn't
     ("step passed", "last step passed"),  # a step is the last one or it isn't
+    ("to be watched", "all traffic seen"),  # the strategy asks for a watch or it doesn't
 }
 """Pairs of rows whose guards can't both hold in one state, so that their order says nothing."""
+
+BASES = {
+    "seaworthy": b.starting(),
+    "last step passed": done(1),
+    "all traffic seen": b.promoting(),
+    "to be watched": b.watched(b.promoting()),
+    "watch over": b.watching(b.WATCH.for_),
+    "watch cut short": b.watching(),
+    "stable wished back": b.watching(),
+    "check failed": b.at_step(b.CHECK, check=b.FAILED),
+    "experiment lost": b.at_step(b.EXPERIMENT),
+}
+"""What a row needs to be due at all, besides what the other one of a pair needs."""
 
 
 def two_objectives(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
@@ -154,11 +191,10 @@ def two_objectives(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
     return replace(status, trial=replace(status.trial, plan=plan))
 
 
-def both(first: str, second: str) -> tuple[ModelDeploymentStatus, World]:
+def both(first: str, second: str) -> tuple[ModelDeploymentStatus, World]:  # noqa: C901, PLR0912 - one line for each row
     """Make a state in which two rows are due at once."""
-    of = {"seaworthy": b.starting(), "last step passed": done(1), "all traffic seen": b.promoting()}
     pair = {first, second}
-    status = of.get(second, done(0))
+    status = BASES.get(second, BASES.get(first, done(0)))
     changes: dict[str, Any] = {}
     if "undecided" in pair:
         late = "latency" if "burning" in pair else "availability"
@@ -167,8 +203,16 @@ def both(first: str, second: str) -> tuple[ModelDeploymentStatus, World]:
         status, changes["evidence"] = two_objectives(status), (*BURNING, *changes["evidence"])
     elif "burning" in pair:
         changes["evidence"] = BURNING
-    if "superseded" in pair:
+    elif "experiment lost" in pair:
+        changes["evidence"] = WORSE
+    if pair & {"superseded", "watch cut short"}:
         changes["wish"] = b.wish(b.C)
+    if "stable wished back" in pair:
+        changes["wish"] = b.wish(b.A)
+    for name, verb in (("aborted", Verb.ABORT), ("straight on", Verb.PROMOTE_FULL)):
+        status = b.ordered(status, verb) if name in pair else status
+    if pair in ({"check failed", "step passed"}, {"experiment lost", "step passed"}):
+        status = b.ordered(status, Verb.PROMOTE)
     worse: dict[str, Any] = {"crash_looping": "container model"} if "crash loop" in pair else {}
     if "restarts" in pair:
         worse |= {"restarts": 12}
@@ -180,37 +224,51 @@ def both(first: str, second: str) -> tuple[ModelDeploymentStatus, World]:
         status, changes = b.deploying(), {"wish": b.wish(b.C)}
     if pair == {"status lost", "first version"}:
         status, changes = b.pending(), {"workloads": {b.A.hash: b.pods(b.A)}, "route": route(a=100)}
+    if "return asked" in pair:
+        wished = b.A if "back to stable" in pair else b.B
+        status = b.rolled_back() if "back to stable" in pair else b.stable()
+        status = replace(status, return_to=Return(b.C, "ann asked for it"))
+        changes = {"wish": b.wish(wished)}
     return status, b.at_ease(status, **changes)
+
+
+NEEDS_WEIGHT = {"burning", "undecided", "check failed", "experiment lost", "restarts"}
+NEEDS_PODS = {"seaworthy", "step passed", "last step passed", "all traffic seen", "straight on", "to be watched"}
+NEEDS_HEALTH = {"step passed", "last step passed"}
+ONLY_AT_A_STEP = {"undecided", "check failed", "experiment lost"}
+ORDERS = {"aborted", "straight on"}
+WATCH_ROWS = {"watch cut short", "stable wished back", "watch over"}
+
+
+def can_both_be_due(first: str, second: str) -> bool:
+    """Tell whether a state exists in which both rows are due; the earlier one is named first."""
+    pair = {first, second}
+    impossible = (
+        "seaworthy" in pair and pair & NEEDS_WEIGHT,  # evidence exists only once there is weight
+        "not ready" in pair and pair & NEEDS_PODS,
+        pair & {"burning", "undecided"} and pair & NEEDS_HEALTH,  # what is not Healthy passes no step
+        pair & ONLY_AT_A_STEP and pair & {"all traffic seen", "to be watched", *WATCH_ROWS},
+        "not ready" in pair and pair & {"undecided", "experiment lost"},  # a step without pods has no clock
+        pair <= ONLY_AT_A_STEP,  # a step is of one kind
+        pair & {"check failed", "experiment lost"} and "last step passed" in pair,  # they stand before the last step
+        pair <= ORDERS,  # one command waits at a time
+        pair <= {"watch cut short", "stable wished back"},  # the wish is one
+    )
+    return not any(impossible)
 
 
 def contested() -> list[tuple[str, str]]:
     """List the pairs of rows that share a phase and can both be due, the earlier one first."""
     pairs = itertools.combinations(TRANSITIONS, 2)
     shared = [(one.name, other.name) for one, other in pairs if one.phases & other.phases]
-    apart = {
-        # Evidence exists only once there is weight, and the weight of a step only when pods are ready for it.
-        ("burning", "seaworthy"),
-        ("not ready", "seaworthy"),
-        ("not ready", "step passed"),
-        ("not ready", "last step passed"),
-        ("not ready", "all traffic seen"),
-        # Each burning version is no Healthy one.
-        ("burning", "step passed"),
-        ("burning", "last step passed"),
-        # An undecided step is a step, and isn't passed.
-        ("undecided", "seaworthy"),
-        ("undecided", "step passed"),
-        ("undecided", "last step passed"),
-        ("undecided", "all traffic seen"),
-    }
-    return [pair for pair in shared if pair not in apart | EXCLUSIVE]
+    return [pair for pair in shared if pair not in EXCLUSIVE and can_both_be_due(*pair)]
 
 
 def test_rollbacks_come_first_and_then_a_changed_wish() -> None:
     """The pairs below follow the table; this says which table: the most telling reason first, going on last."""
     names = [one.name for one in TRANSITIONS]
     assert names[: len(ROLLBACKS)] == list(ROLLBACKS)
-    assert names[len(ROLLBACKS) :][:2] == ["superseded", "superseded at first"]
+    assert names[len(ROLLBACKS) :][:4] == ["superseded", "stable wished back", "watch cut short", "superseded at first"]
     assert names.index("status lost") < names.index("first version")
 
 
@@ -218,6 +276,7 @@ def test_rollbacks_come_first_and_then_a_changed_wish() -> None:
 def test_precedence(winner: str, loser: str) -> None:
     status, world = both(winner, loser)
     check(status, world)
+    status = note(status, world)
     for name in (winner, loser):
         assert row(name).guard(status, world), f"{name} isn't due: this state proves nothing"
     decision = b.run(status, world)
@@ -255,7 +314,7 @@ def test_superseded_version_is_not_quarantined() -> None:
 def test_promotion_moves_the_pointer() -> None:
     after = b.run(CASES["all traffic seen"].status, CASES["all traffic seen"].world).status
     assert (after.stable, after.candidate) == (b.B, None)
-    assert after.draining == (Draining(b.A.hash, "1"),)
+    assert after.draining == (Draining(b.A.hash, "1", keep=True),)
     assert after.history[0].outcome is Outcome.PROMOTED
 
 

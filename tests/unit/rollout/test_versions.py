@@ -90,7 +90,7 @@ def test_every_change_is_another_version(path: tuple[Any, ...]) -> None:
         assert version_hash(spec) != version_hash(SPEC), change
 
 
-@pytest.mark.parametrize("key", ["replicas", "strategy", "paused", "slos", "traffic", "mode", "override"])
+@pytest.mark.parametrize("key", ["replicas", "strategy", "paused", "slos", "traffic", "mode", "commands"])
 def test_what_is_no_part_of_a_version_changes_nothing(key: str) -> None:
     assert version_hash(SPEC | {key: {"other": 1}}) == version_hash(SPEC)
 

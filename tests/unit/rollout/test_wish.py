@@ -26,7 +26,7 @@ def accepted(**spec: Any) -> Wish:
 def test_what_is_written_is_wished() -> None:
     wish = accepted(replicas=5, paused=True)
     assert (wish.version, wish.label, wish.replicas, wish.paused) == (version_hash(b.SPEC), "1", 5, True)
-    assert [(step.weight, step.for_, step.min_requests) for step in wish.plan.steps] == [(10, 60, 0), (50, 120, 500)]
+    assert [(step.weight, step.lasts_s, step.min_requests) for step in wish.plan.steps] == [(10, 60, 0), (50, 120, 500)]
     assert [planned.key for planned in wish.plan.objectives] == ["scorer/availability"]
     assert not wish.observe
 

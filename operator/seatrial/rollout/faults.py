@@ -1,0 +1,118 @@
+"""Guards of the phase table that roll a version back: each gives the sentence that justifies it, or None.
+
+They read only the status and the world, and wait for nothing: no gate, no pause, no window, no check delays them.
+"""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import TYPE_CHECKING
+
+from seatrial.api.commands import Verb
+from seatrial.api.fields import format_duration
+from seatrial.api.status import Phase
+from seatrial.judge.pod_events import Exposure, judge_pod_events
+from seatrial.judge.types import Verdict
+from seatrial.rollout.guards import action_on, may_go_on, on_trial, past_deadline
+from seatrial.rollout.steps import current_step
+
+if TYPE_CHECKING:
+    from seatrial.api.status import ModelDeploymentStatus
+    from seatrial.rollout.guards import Guard
+    from seatrial.rollout.world import World
+
+
+def burning(status: ModelDeploymentStatus, world: World) -> str | None:
+    """An objective's sequential test has fired, and the objective asks for a rollback then."""
+    if world.override:
+        return None
+    for entry in world.evidence:
+        if entry.verdict == Verdict.Burning and action_on(status, entry) == "auto":
+            return f"{on_trial(status)} burns its error budget, {entry.slo}/{entry.objective}: {entry.sentence}"
+    return None
+
+
+def crash_loop(status: ModelDeploymentStatus, world: World) -> str | None:
+    """Its containers restart over and over: no statistics are needed."""
+    workload = world.workloads.get(status.candidate.hash) if status.candidate else None
+    if workload and workload.crash_looping:
+        return f"{on_trial(status)} crashes over and over: {workload.crash_looping}"
+    return None
+
+
+def restarting(status: ModelDeploymentStatus, world: World) -> str | None:
+    """Since it got weight its containers restart more often than those of stable, though not in a loop."""
+    trial = status.trial
+    mine = world.workloads.get(status.candidate.hash) if status.candidate else None
+    theirs = world.workloads.get(status.stable.hash) if status.stable else None
+    if not trial or not mine or not theirs or trial.weighted_at is None or trial.restarts_from is None:
+        return None
+    age_s = world.now_s - trial.weighted_at
+    before = trial.restarts_from
+    judgement = judge_pod_events(
+        "restarts",
+        Exposure(max(0, mine.restarts - before.candidate), age_s * mine.desired),
+        Exposure(max(0, theirs.restarts - before.stable), age_s * theirs.desired),
+    )
+    if judgement.verdict is not Verdict.Burning:
+        return None
+    return f"{on_trial(status)} restarts more often than stable: {judgement.sentence}"
+
+
+def unready(status: ModelDeploymentStatus, world: World) -> str | None:
+    """It has been without the pods it needs for longer than the deadline."""
+    trial = status.trial
+    if not trial or trial.unready_since is None or world.now_s - trial.unready_since < trial.plan.ready_deadline:
+        return None
+    workload = world.workloads.get(status.candidate.hash) if status.candidate else None
+    why = f": {workload.stuck}" if workload and workload.stuck else ""
+    deadline = format_duration(trial.plan.ready_deadline)
+    return f"{on_trial(status)} has been without the ready pods it needs for {deadline}{why}"
+
+
+def undecided(status: ModelDeploymentStatus, world: World) -> str | None:
+    """The step stayed undecided past its deadline, and the strategy asks for a rollback then."""
+    return past_deadline(status, world, "rollback") if may_go_on(world) else None
+
+
+def check_failed(status: ModelDeploymentStatus, _: World) -> str | None:
+    """A test of the candidate has failed, and the step asks for a rollback then."""
+    step, run = current_step(status), status.trial.check if status.trial else None
+    if status.phase is not Phase.TRIAL or not step or not step.check or not run or run.state != "Failed":
+        return None
+    rolls_back = step.check.on_failure == "rollback"
+    return f"{on_trial(status)} failed check {run.name}: {run.sentence}" if rolls_back else None
+
+
+def experiment_lost(status: ModelDeploymentStatus, _: World) -> str | None:
+    """The experiment has found the candidate worse than stable."""
+    found = status.trial.experiment if status.trial else None
+    if status.phase is not Phase.TRIAL or not found or found.verdict != Verdict.Burning:
+        return None
+    return f"{on_trial(status)} lost its experiment: {found.sentence}"
+
+
+def aborted(status: ModelDeploymentStatus, _: World) -> str | None:
+    """A person wants it rolled back."""
+    ordered = status.trial.ordered if status.trial else None
+    return f"{on_trial(status)} is aborted: {ordered.sentence}" if ordered and ordered.verb is Verb.ABORT else None
+
+
+def fault(status: ModelDeploymentStatus, world: World) -> str | None:
+    """Anything that rolls a version back."""
+    found = (guard(status, world) for guard in FAULTS)
+    return next((sentence for sentence in found if sentence), None)
+
+
+def enforced(guard: Guard) -> Guard:
+    """Let a guard act only when verdicts are more than told."""
+
+    @wraps(guard)
+    def guarded(status: ModelDeploymentStatus, world: World) -> str | None:
+        return None if world.observing else guard(status, world)
+
+    return guarded
+
+
+FAULTS = (burning, crash_loop, restarting, unready, undecided, check_failed, experiment_lost)
+"""All that the operator rolls back for by itself."""
