@@ -1,0 +1,1 @@
+"""Counters and histograms that say what a model server sees and answers."""
