@@ -98,21 +98,21 @@ class PrometheusBudgets:
         tiles = self._past.setdefault(how, Tiles())
         for hours in tiles.missing(first_hour, end_hour):
             first_s, last_s = (hours[0] + 1) * HOUR_S, (hours[-1] + 1) * HOUR_S
-            total, part = [
+            *totals, part = [
                 await self._client.query_range(increase(selector, HOUR_S), first_s, last_s, HOUR_S)
-                for selector in (how.total, how.part)
+                for selector in (*how.totals, how.part)
             ]
             for hour in hours:
                 end_s = (hour + 1) * HOUR_S
-                tiles.put(hour, _counts(how, _at(total, end_s), _at(part, end_s)))
+                tiles.put(hour, _counts(how, [_at(total, end_s) for total in totals], _at(part, end_s)))
         tiles.tidy(first_hour, end_hour)
         return tiles
 
     async def _now(self, how: Counting, window_s: int, now_s: float) -> Counts:
-        total, part = [
-            await self._client.query(increase(selector, window_s), now_s) for selector in (how.total, how.part)
+        *totals, part = [
+            await self._client.query(increase(selector, window_s), now_s) for selector in (*how.totals, how.part)
         ]
-        return _counts(how, _values(total), _values(part))
+        return _counts(how, [_values(total) for total in totals], _values(part))
 
 
 def _counting(ask: BudgetAsk) -> Counting | None:
@@ -131,9 +131,13 @@ def _at(series: Iterable[RawSeries], at_s: int) -> dict[Owner, float]:
     return {owner_of(labels): float(value) for labels, value in found}
 
 
-def _counts(how: Counting, total: Mapping[Owner, float], part: Mapping[Owner, float]) -> Counts:
+def _counts(how: Counting, totals: Iterable[Mapping[Owner, float]], part: Mapping[Owner, float]) -> Counts:
     """Put total and part together; without its bucket a latency says nothing, rather than that all was slow."""
     needs_part = how.part.edge is not None
+    total: dict[Owner, float] = {}
+    for one in totals:
+        for owner, count in one.items():
+            total[owner] = total.get(owner, 0.0) + count
     return {
         owner: (round(every), _bad(how, round(every), round(part.get(owner, 0.0))))
         for owner, every in total.items()

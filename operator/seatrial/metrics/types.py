@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from seatrial.api.fields import parse_threshold
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from decimal import Decimal
+
+    from seatrial.api import model_slo
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,20 +24,36 @@ class Sli:
         Name of the objective that it belongs to.
     template, server
         Name of a template and of the server whose metrics it knows (``metrics/templates/*.yaml``).
-    threshold_s
-        For templates of latency: a request is good when it took at most so many seconds. Must be an edge of the
-        server's histogram.
+    threshold
+        For templates with a histogram: an event is good when it took at most so many seconds, or when what it measured
+        was at most so large. Must be an edge of the server's histogram.
     good, total
         Plain series selectors of counters that hold ``$selector`` once inside their braces, for example
         ``app_requests_total{code!~"5..",$selector}``. What ``good`` counts must be a part of what ``total`` counts.
+    where
+        For templates: labels that the series must have besides, with their values.
     """
 
     name: str
     template: str | None = None
     server: str | None = None
-    threshold_s: float | None = None
+    threshold: Decimal | None = None
     good: str | None = None
     total: str | None = None
+    where: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def declared(cls, name: str, sli: model_slo.Sli) -> Sli:
+        """Take an SLI from a ModelSLO."""
+        return cls(
+            name=name,
+            template=sli.template,
+            server=sli.server,
+            threshold=parse_threshold(sli.threshold) if sli.threshold else None,
+            good=sli.good,
+            total=sli.total,
+            where=tuple(sorted(sli.where.items())) if sli.where else (),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,15 +27,7 @@ STABLE_COMES_WITHIN_S = 20.0
 
 def sli_of(planned: PlannedObjective) -> Sli:
     """Name what has to be counted for an objective."""
-    sli = planned.objective.sli
-    return Sli(
-        name=planned.key,
-        template=sli.template,
-        server=sli.server,
-        threshold_s=sli.threshold,
-        good=sli.good,
-        total=sli.total,
-    )
+    return Sli.declared(planned.key, planned.objective.sli)
 
 
 def request_for(namespace: str, rollout: str, candidate: str, stable: str, trial: Trial) -> Request:
