@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from seatrial_instrument import columns
-from seatrial_instrument.blocks import NAN, NumericBlock
+from seatrial_instrument.blocks import NumericBlock
 from seatrial_instrument.reference import OTHER, Categorical, Numeric
 
 if TYPE_CHECKING:
@@ -31,8 +31,9 @@ _MISTYPED: Final = object()
 
 
 class Counted(NamedTuple):
-    """What a batch adds: to the block of numeric features, and to single places."""
+    """What a batch adds: rows, to the block of numeric features, and to single places."""
 
+    rows: int
     block: NDArray[np.float64]
     single: Mapping[int, int]
 
@@ -87,6 +88,7 @@ class Features:
         self._columns = profile.columns
         numeric = [feature for feature in profile.features if isinstance(feature, Numeric)]
         self._block = NumericBlock(numeric, layout)
+        self._rows = layout.reserve(1)
         self._numeric = [(feature.name, self._numeric_series(index, layout)) for index, feature in enumerate(numeric)]
         self._categorical = [
             _category_series(feature, layout) for feature in profile.features if isinstance(feature, Categorical)
@@ -142,6 +144,7 @@ class Features:
     def add(self, cells: NDArray[np.float64], counted: Counted) -> None:
         """Add what a batch counts."""
         self._block.add(cells, counted.block)
+        cells[self._rows] += counted.rows
         for at, rows in counted.single.items():
             cells[at] += rows
 
@@ -154,7 +157,7 @@ class Features:
         single: Counter[int] = Counter()
         for category, index in zip(self._categorical, self._chosen_categories, strict=True):
             _count_category(category, data[:, index].tolist(), 0, single)
-        return Counted(self._block.count(numbers.astype(np.float64, copy=False)), single)
+        return Counted(len(data), self._block.count(numbers.astype(np.float64, copy=False)), single)
 
     def _count_records(self, records: Sequence[Mapping[str, object]]) -> Counted:
         data = {name: [record.get(name) for record in records] for name in self._watched}
@@ -174,15 +177,15 @@ class Features:
             explained[index] = sum(found.values())
             single.update({missing[reason]: count for reason, count in found.items() if count})
         block = self._block.count(numbers)
-        block[NAN] -= explained
+        self._block.missing(block)[:] -= explained
         for category in self._categorical:
             values = columns.values_of(data[category.name]) if category.name in data else [None] * rows
             _count_category(category, values, absent[category.name] if category.name in data else rows, single)
-        return Counted(block, single)
+        return Counted(rows, block, single)
 
     def _numeric_series(self, index: int, layout: Layout) -> Mapping[str, int]:
         block, feature = self._block, self._block.columns[index]
-        layout.counter_at(*_OBSERVATIONS, block.rows(index), feature=feature.name)
+        layout.counter_at(*_OBSERVATIONS, self._rows, feature=feature.name)
         layout.counter_at(*_MISSING, block.nan(index), feature=feature.name, reason="nan")
         layout.counter_at(*_RANGE, block.low(index), feature=feature.name, side="low")
         layout.counter_at(*_RANGE, block.high(index), feature=feature.name, side="high")

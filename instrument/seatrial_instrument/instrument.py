@@ -8,6 +8,7 @@ import re
 import threading
 import time
 import weakref
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,14 +18,14 @@ from prometheus_client import REGISTRY
 from seatrial_instrument.cells import Cells, OwnCells, SharedCells
 from seatrial_instrument.constants import constants
 from seatrial_instrument.features import Features
-from seatrial_instrument.predictions import Predictions
+from seatrial_instrument.predictions import Flaw, Predictions
 from seatrial_instrument.request import ErrorType, Kind, current
 from seatrial_instrument.sampling import Sampler
 from seatrial_instrument.series import Layout
 from seatrial_instrument.traffic import AGE_EDGES_S, LATENCY_EDGES_S, Ages, Checks, Traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
@@ -181,7 +182,8 @@ class Instrument:
                     if confidence is not None:
                         self._predictions.count_confidence(confidence, cells)
                     if slices:
-                        self._predictions.count_slices(slices, flaws, cells)
+                        worst = [Flaw.NONE] * _rows(predictions) if flaws is None else flaws.tolist()
+                        self._predictions.count_slices(slices, worst, cells)
         except Exception as error:  # noqa: BLE001 # counting must never cost a client its answer
             self._complain(error)
 
@@ -256,6 +258,10 @@ class Instrument:
     def _after_fork(self) -> None:
         self._lock = threading.Lock()
         self._cells.after_fork()
+
+
+def _rows(predictions: Any) -> int:  # noqa: ANN401 # any column or columns
+    return len(next(iter(predictions.values())) if isinstance(predictions, Mapping) else predictions)
 
 
 def _cells(folder: Path | str | None, model_name: str, layout: Layout) -> Cells:

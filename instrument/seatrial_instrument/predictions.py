@@ -62,10 +62,18 @@ class _Numbers:
             output=output.name,
         )
 
-    def count(self, answers: Any, good: NDArray[np.bool_] | None, cells: NDArray[np.float64]) -> NDArray[np.int8]:  # noqa: ANN401 # any column
+    def count(
+        self,
+        answers: Any,  # noqa: ANN401 # any column
+        good: NDArray[np.bool_] | None,
+        cells: NDArray[np.float64],
+    ) -> NDArray[np.int8] | None:
         values = columns.numeric(answers).values.ravel()
         kept = values if good is None else values[good]
-        self._block.add(cells, self._block.count(kept[:, None]))
+        counts = self._block.count(kept[:, None])
+        self._block.add(cells, counts)
+        if good is None and self._block.is_sound(counts):
+            return None
         flaws = np.zeros(len(values), np.int8)
         flaws[out_of_range(values, self._output)] = Flaw.OUT_OF_RANGE
         flaws[np.isnan(values)] = Flaw.NAN
@@ -83,7 +91,12 @@ class _Classes:
         self._other = places.pop(OTHER)
         self._places = CategoryPlaces(places, self._other)
 
-    def count(self, answers: Any, good: NDArray[np.bool_] | None, cells: NDArray[np.float64]) -> NDArray[np.int8]:  # noqa: ANN401 # any column
+    def count(
+        self,
+        answers: Any,  # noqa: ANN401 # any column
+        good: NDArray[np.bool_] | None,
+        cells: NDArray[np.float64],
+    ) -> NDArray[np.int8] | None:
         values = columns.values_of(answers)
         kept = values if good is None else [value for value, is_good in zip(values, good, strict=True) if is_good]
         known = {value: self._places.of(value) for value in set(values)}
@@ -91,7 +104,7 @@ class _Classes:
             if (at := known[value]) is not None:
                 cells[at] += rows
         if all(at is not None and at != self._other for at in known.values()):
-            return np.zeros(len(values), np.int8)
+            return None
         flaw = {None: Flaw.NAN, self._other: Flaw.UNKNOWN_CLASS}
         return np.array([flaw.get(known[value], Flaw.NONE) for value in values], np.int8)
 
@@ -138,7 +151,7 @@ class Predictions:
         defaulted: ArrayLike | None,
         failed: ArrayLike | None,
         cells: NDArray[np.float64],
-    ) -> NDArray[np.int8]:
+    ) -> NDArray[np.int8] | None:
         """Count a batch of answers.
 
         Parameters
@@ -153,8 +166,8 @@ class Predictions:
 
         Returns
         -------
-        NDArray[np.int8]
-            The worst `Flaw` of each row.
+        NDArray[np.int8] | None
+            The worst `Flaw` of each row; None when there is none in any.
 
         Raises
         ------
@@ -165,26 +178,30 @@ class Predictions:
         rows = len(next(iter(given.values())))
         bad = None if failed is None else np.broadcast_to(np.asarray(failed, bool), rows)
         good = None if bad is None else ~bad
-        flaws = np.zeros(rows, np.int8)
+        found = []
         for name, column in given.items():
             if len(column) != rows:
                 raise ValueError(f"output {name} has {len(column)} rows, others have {rows}")
-            counter = self._outputs.get(name)
-            if counter is not None:
-                np.maximum(flaws, counter.count(column, good, cells), out=flaws)
+            if name in self._outputs:
+                found.append(self._outputs[name].count(column, good, cells))
         if defaulted is not None:
-            np.maximum(flaws, np.where(np.broadcast_to(np.asarray(defaulted, bool), rows), Flaw.IMPUTED, 0), out=flaws)
+            found.append(np.where(np.broadcast_to(np.asarray(defaulted, bool), rows), Flaw.IMPUTED, 0).astype(np.int8))
         if bad is not None:
-            flaws[bad] = Flaw.ERROR
-        cells[self._flaws] += np.bincount(flaws, minlength=len(Flaw))
-        return flaws
+            found.append(np.where(bad, Flaw.ERROR, 0).astype(np.int8))
+        flawed = [flaws for flaws in found if flaws is not None]
+        if not flawed:
+            cells[self._flaws[Flaw.NONE]] += rows
+            return None
+        worst: NDArray[np.int8] = np.maximum.reduce(flawed)
+        cells[self._flaws] += np.bincount(worst, minlength=len(Flaw))
+        return worst
 
     def count_confidence(self, confidence: ArrayLike, cells: NDArray[np.float64]) -> None:
         """Count stated confidence, 0..1, one for each row."""
         values = np.asarray(confidence, np.float64).reshape(-1, 1)
         self._confidence.add(cells, self._confidence.count(values))
 
-    def count_slices(self, slices: Mapping[str, Any], flaws: NDArray[np.int8], cells: NDArray[np.float64]) -> None:
+    def count_slices(self, slices: Mapping[str, Any], flaws: list[int], cells: NDArray[np.float64]) -> None:
         """Count rows by slice: one value for each row, or one for all; undeclared values count as `__other__`.
 
         Raises
@@ -194,7 +211,7 @@ class Predictions:
         """
         for name, given in slices.items():
             values = [given] * len(flaws) if isinstance(given, (str, int)) else columns.values_of(given)
-            for (value, flaw), rows in Counter(zip(values, flaws.tolist(), strict=True)).items():
+            for (value, flaw), rows in Counter(zip(values, flaws, strict=True)).items():
                 key = (name, columns.category(value) or OTHER, _OUTCOMES[flaw])
                 at = self._slices.get(key)
                 cells[self._slices[name, OTHER, _OUTCOMES[flaw]] if at is None else at] += rows

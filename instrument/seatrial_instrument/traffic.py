@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -37,7 +38,7 @@ class Traffic:
     """
 
     def __init__(self, edges_s: Sequence[float], layout: Layout) -> None:
-        self._edges = np.array(edges_s, np.float64)
+        self._edges = tuple(edges_s)
         self._counts = {
             (kind, error): layout.counter(total, "Answered requests", error_type=error)
             for kind, (total, _) in _NAMES.items()
@@ -56,7 +57,7 @@ class Traffic:
             return
         cells[self._counts[kind, error]] += 1
         places = self._durations[kind]
-        cells[places.start + int(np.searchsorted(self._edges, duration_s)) : places.stop - 1] += 1
+        cells[places.start + bisect_left(self._edges, duration_s) : places.stop - 1] += 1
         cells[places.stop - 1] += duration_s
 
 
