@@ -210,7 +210,7 @@ class Book:
         if not account.handed_out or account.handed_out[-1] != ledger.checkpoint:
             account.handed_out.append(ledger.checkpoint)
         problem = account.problem or account.passing or ledger.fault or self._twice(account) or self._excess(account)
-        return Reading(ledger.total, ledger.bad, self._newest_s(account), ledger.checkpoint, problem)
+        return Reading(ledger.total, ledger.bad, self._newest_s(account), ledger.checkpoint, problem, ledger.clustering)
 
     def _newest_s(self, account: Account) -> float | None:
         """Say how fresh the counts are: as fresh as the scrapes of whoever exposes them."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from seatrial.api.fields import parse_threshold
+from seatrial.judge.dispersion import NO_EVENTS, Clustering
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,11 +70,14 @@ class Checkpoint:
         Unix time in seconds. Prometheus keeps milliseconds: store at least three decimals.
     total, bad
         Requests since the trial began, and how many of them were bad.
+    clustering
+        How the bad ones fell on the scrapes up to it.
     """
 
     at_s: float
     total: int
     bad: int
+    clustering: Clustering = NO_EVENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,8 @@ class Reading:
         Where to go on from after a restart; lags behind so that nothing earlier can still appear.
     problem
         Why these counts can't be used, in one sentence for the user; the counts then stand where they were.
+    clustering
+        How the bad requests fell on the scrapes.
     """
 
     total: int
@@ -131,6 +137,7 @@ class Reading:
     last_sample_s: float | None
     checkpoint: Checkpoint
     problem: str | None = None
+    clustering: Clustering = NO_EVENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,11 +207,15 @@ class BudgetReadings:
     counts
         By (namespace, rollout, ``sli.name``), length of the window and version: total and bad,
         ``0 <= bad <= total``. What has no series is left out.
+    dispersion
+        By (namespace, rollout, ``sli.name``) and version: how clustered its bad events of the last hours were, by
+        ``judge.dispersion.usual_dispersion``. What can't be told is left out.
     """
 
     at_s: float
     unavailable: str | None
     counts: Mapping[tuple[str, str, str], Mapping[float, Mapping[str, tuple[int, int]]]]
+    dispersion: Mapping[tuple[str, str, str], Mapping[str, float]] = field(default_factory=dict)
 
 
 class BudgetSource(Protocol):
