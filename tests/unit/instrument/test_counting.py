@@ -178,7 +178,7 @@ def test_masked_values_are_null() -> None:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16, np.int64, np.uint8, bool])
 def test_numbers_of_any_type_are_numbers(dtype: type) -> None:
-    matrix = np.array([[0, 0, 0], [1, 1, 1]]).astype(dtype)
+    matrix: np.ndarray = np.array([[0, 0, 0], [1, 1, 1]]).astype(dtype)
     counted = page(Profile(1, ("x", "c", "gone"), (MIXED.features[0],)), matrix)
     assert counted["ml_model_feature_value_bucket", "x", "0.5"] == 1
     assert counted["ml_model_feature_value_count", "x"] == 2
