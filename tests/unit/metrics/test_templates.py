@@ -1,43 +1,16 @@
-"""The templates against the metrics pages of the real servers."""
+"""Templates: what a file may say, and what is made of it."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 from pydantic import ValidationError
 
 from seatrial.api.templates import MEANINGS
 from seatrial.metrics.counting import Weights, counting
 from seatrial.metrics.templates import Histogram, Server, find, servers
 from seatrial.metrics.types import Sli
-
-# Of MLServer 1.7.1 after 20 inferences (6 of them failed on purpose), one of a named version, one malformed, one of a
-# model that doesn't exist, and some readiness probes.
-PAGE = Path(__file__).parent / "pages" / "mlserver-1.7.1.txt"
-
-
-def count(sli: Sli) -> tuple[int, int]:
-    how = counting(sli)
-    total = bad = 0
-    for family in text_string_to_metric_families(PAGE.read_text()):
-        for sample in family.samples:
-            weights = how.weights({"__name__": sample.name, **sample.labels})
-            if weights:
-                total += weights.total * int(sample.value)
-                bad += weights.bad * int(sample.value)
-    return total, bad
-
-
-def test_mlserver_availability_counts_inferences_and_no_probes() -> None:
-    assert count(Sli("a", template="http-availability", server="mlserver")) == (23, 6)
-
-
-@pytest.mark.parametrize(("threshold", "slow"), [("0.005", 12), ("0.25", 0), ("10", 0)])
-def test_mlserver_latency_counts_the_answers_that_availability_calls_good(threshold: str, slow: int) -> None:
-    assert count(Sli("l", template="http-latency", server="mlserver", threshold=Decimal(threshold))) == (17, slow)
 
 
 def test_every_template_resolves_for_every_server_that_offers_it() -> None:
