@@ -12,10 +12,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CLUSTER := $(BIN)/python -m cluster
 IN_CLUSTER := $(CLUSTER) run --
-CODE := operator cluster demo bench tests docs
+CODE := operator instrument cluster demo bench tests docs
 FAST_TESTS := tests/unit tests/simulation
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)
+export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/instrument:$(CURDIR)
 
 ##@ Develop
 .PHONY: help
@@ -27,7 +27,7 @@ help: ## list the targets
 .PHONY: setup
 setup: $(READY) ## make .venv from the pinned hashes (nothing happens when it is up to date)
 
-$(READY): requirements/dev.txt requirements/setup.sh pyproject.toml
+$(READY): requirements/dev.txt requirements/setup.sh pyproject.toml instrument/pyproject.toml
 	@bash requirements/setup.sh "$(PYTHON)" $(VENV) requirements/dev.txt
 	@touch $@
 

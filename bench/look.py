@@ -10,6 +10,7 @@ import asyncio
 import json
 import threading
 import time
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from statistics import median
 from typing import Any
@@ -30,7 +31,7 @@ SETTLE_S = 15.0
 INFER = "/v2/models/{model_name}/infer"
 SLIS = (
     Sli("availability", template="http-availability", server="mlserver"),
-    Sli("latency", template="http-latency", server="mlserver", threshold_s=0.25),
+    Sli("latency", template="http-latency", server="mlserver", threshold=Decimal("0.25")),
 )
 
 

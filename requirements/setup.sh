@@ -28,4 +28,4 @@ if [[ ! -x $venv/bin/pip ]] || ! "$venv/bin/python" -c 'import sys; sys.exit(sys
 fi
 echo "setup: installing $requirements into $venv"
 "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$requirements"
-"$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+"$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --editable ./instrument

@@ -21,6 +21,7 @@ BAD_NAME = (
     "Services are named after it"
 )
 ONE_OF_TWO = "sli: Invalid value: name either a template, or your own counters good and total"
+TIMED = "http-latency, time-to-first-token, inter-token-latency, time-per-output-token, feature-freshness"
 BURN_RATE = "burnRate is a positive number, such as '2'"
 ALPHA = "alpha is a probability above 0 and below 0.5, such as '0.01'"
 NEVER_FIRES = (
@@ -188,15 +189,39 @@ BAD_SLOS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "latency without threshold": (
         {"spec__objectives__1__sli__threshold": None},
-        "spec.objectives[1].sli: Invalid value: the template http-latency needs a threshold, such as 250ms",
+        f"sli: Invalid value: these templates need a threshold that is a time, such as 250ms: {TIMED}",
     ),
     "threshold of nothing": (
         {"spec__objectives__1__sli__threshold": "0ms"},
-        'threshold: Invalid value: "0ms": the duration must be longer than 0',
+        'threshold: Invalid value: "0ms": a threshold is a time such as 250ms, 1.5s or 24h, or a number such as',
     ),
     "availability with threshold": (
         {"spec__objectives__0__sli__threshold": "1s"},
-        "spec.objectives[0].sli: Invalid value: a threshold belongs to the template http-latency and to nothing else",
+        f"spec.objectives[0].sli: Invalid value: only these templates have a threshold: {TIMED}, label-absolute-error",
+    ),
+    "latency as a number": (
+        {"spec__objectives__1__sli__threshold": "0.25"},
+        f"these templates need a threshold that is a time, such as 250ms: {TIMED}",
+    ),
+    "absolute error as a time": (
+        {"spec__objectives__1__sli__template": "label-absolute-error"},
+        "this template needs a threshold that is a number, such as '0.5': label-absolute-error",
+    ),
+    "threshold in words": (
+        {"spec__objectives__1__sli__threshold": "fast"},
+        "a threshold is a time such as 250ms, 1.5s or 24h, or a number such as '0.5', above 0",
+    ),
+    "check of nothing": (
+        {"spec__objectives__0__sli": {"template": "check", "where": {"model_name": "fraud"}}},
+        "the template check needs to know which one: where: {check: its-name}",
+    ),
+    "where with counters": (
+        {"spec__objectives__2__sli__where": {"code": "200"}},
+        "where belongs to a template; write the labels into counters of your own",
+    ),
+    "where with an edge": (
+        {"spec__objectives__1__sli__where": {"le": "0.1"}},
+        "where names labels of the metric, such as {feature: amount}; le is the threshold's",
     ),
     "counters with server": (
         {"spec__objectives__2__sli__server": "mlserver"},
@@ -299,6 +324,11 @@ GOOD: dict[str, dict[str, Any]] = {
     "compared with stable": changed(SLO, spec__objectives__0__compare={"to": "stable", "margin": "5"}),
     "compared with a value": changed(
         SLO, spec__objectives__0__compare={"to": "offline", "margin": "0", "value": "99.5"}
+    ),
+    "a check": changed(SLO, spec__objectives__0__sli={"template": "check", "where": {"check": "safety"}}),
+    "threshold with decimals": changed(SLO, spec__objectives__1__sli__threshold="3570.47us"),
+    "threshold that is a number": changed(
+        SLO, spec__objectives__1__sli={"template": "label-absolute-error", "threshold": "0.5"}
     ),
     "server named": changed(SLO, spec__objectives__0__sli__server="mlserver"),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,8 +31,8 @@ NOW_S = (int(time.time()) // HOUR_S - 3) * HOUR_S + 17 * 60
 FIRST_S = NOW_S - 4 * DAY_S
 OLD, NEW = "aaaaaaaaaa", "bbbbbbbbbb"
 AVAILABILITY = Sli("availability", template="http-availability")
-LATENCY = Sli("latency", template="http-latency", threshold_s=0.25)
-BETWEEN = Sli("between", template="http-latency", threshold_s=0.3)
+LATENCY = Sli("latency", template="http-latency", threshold=Decimal("0.25"))
+BETWEEN = Sli("between", template="http-latency", threshold=Decimal("0.3"))
 WINDOWS_S = (300.0, 1800.0, 6.0 * HOUR_S, 1.0 * DAY_S, 3.0 * DAY_S, 28.0 * DAY_S)
 
 

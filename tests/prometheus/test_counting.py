@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 V1, V2 = "aaaaaaaaaa", "bbbbbbbbbb"
 AVAILABILITY = Sli("availability", template="http-availability")
-LATENCY = Sli("latency", template="http-latency", threshold_s=0.25)
+LATENCY = Sli("latency", template="http-latency", threshold=Decimal("0.25"))
 HORIZONS = Horizons(settle_s=1.0, lookback_s=600.0, fresh_s=10.0, chunk_s=5.0)
 
 
@@ -208,7 +209,7 @@ async def test_targets_that_die_are_seen(operator: Operator, pods: Pods, one: Po
 async def test_a_threshold_between_two_edges_is_refused_with_the_edges_that_exist(
     server: PrometheusServer, pods: Pods, one: Pod
 ) -> None:
-    between = Sli("between", template="http-latency", threshold_s=0.3)
+    between = Sli("between", template="http-latency", threshold=Decimal("0.3"))
     operator = Operator(server.url, AVAILABILITY, between)
     one.serve(10, bad=1)
     pods.scraped(one)
@@ -225,7 +226,7 @@ async def test_a_threshold_between_two_edges_is_refused_with_the_edges_that_exis
 
 
 async def test_an_edge_is_a_number_however_it_is_spelled(server: PrometheusServer, pods: Pods, one: Pod) -> None:
-    second = Sli("second", template="http-latency", threshold_s=1)
+    second = Sli("second", template="http-latency", threshold=Decimal(1))
     own = Sli(
         "own",
         good='ml_model_request_duration_seconds_bucket{le="1",$selector}',

@@ -116,6 +116,47 @@ PositiveDuration = Annotated[
 ]
 """A duration longer than 0."""
 
+THRESHOLD_UNITS_S = {**{unit: Decimal(repr(unit_s)) for unit, unit_s in UNITS_S.items()}, "us": Decimal("0.000001")}
+NUMBER_PATTERN = r"^[0-9]{1,9}([.][0-9]{1,9})?$"
+TIME_PATTERN = r"^([0-9]{1,9}([.][0-9]{1,9})?(us|ms|s|m|h|d))+$"
+"""A duration that may have decimals: the edges of some histograms are no whole milliseconds."""
+
+
+def parse_threshold(text: str) -> Decimal:
+    """Read a threshold: a time into seconds, and a number as it is, both without rounding.
+
+    Raises
+    ------
+    ValueError
+        If the text is neither.
+    """
+    if re.fullmatch(NUMBER_PATTERN, text):
+        return Decimal(text)
+    if not re.fullmatch(TIME_PATTERN, text):
+        raise ValueError(f"{text!r} is no threshold: write a time such as 250ms or 1.5s, or a number such as 0.5")
+    parts = re.findall(r"([0-9.]+)(us|ms|s|m|h|d)", text)
+    return sum((Decimal(number) * THRESHOLD_UNITS_S[unit] for number, unit in parts), Decimal(0))
+
+
+def _threshold(text: object) -> str:
+    written = str(text)
+    parse_threshold(written)
+    return written
+
+
+Threshold = Annotated[
+    str,
+    BeforeValidator(_threshold),
+    _string(
+        rule(
+            f"({matches(TIME_PATTERN)} || {matches(NUMBER_PATTERN)}) && self.matches('[1-9]')",
+            "a threshold is a time such as 250ms, 1.5s or 24h, or a number such as '0.5', above 0",
+        ),
+        maxLength=32,
+    ),
+]
+"""Up to what a measured event is good, as it was written."""
+
 Time = Annotated[
     float,
     BeforeValidator(parse_time),

@@ -10,16 +10,42 @@ from pydantic import ConfigDict, Field, PlainSerializer
 from seatrial.api.fields import (
     CONFIG,
     DECIMAL_PATTERN,
+    NUMBER_PATTERN,
     PERCENT_PATTERN,
+    TIME_PATTERN,
     ApiModel,
     Percent,
     PositiveDuration,
+    Threshold,
     keyed_by,
     matches,
     percentage,
     positive_decimal,
     rule,
 )
+from seatrial.api.templates import MEASURED, TIMED
+
+
+def _cel(names: tuple[str, ...]) -> str:
+    return f"[{', '.join(repr(name) for name in names)}]"
+
+
+Where = Annotated[
+    dict[str, Annotated[str, Field(max_length=128)]],
+    Field(
+        min_length=1,
+        max_length=4,
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                rule(
+                    "self.all(name, name.matches('^[a-zA-Z_][a-zA-Z0-9_]{0,62}$') && name != 'le')",
+                    "where names labels of the metric, such as {feature: amount}; le is the threshold's",
+                )
+            ]
+        },
+    ),
+]
+"""Labels and the values that they must have."""
 
 
 class Sli(ApiModel):
@@ -38,12 +64,26 @@ class Sli(ApiModel):
                     "counters of your own come in pairs: good and total",
                 ),
                 rule(
-                    "!(has(self.template) && self.template == 'http-latency') || has(self.threshold)",
-                    "the template http-latency needs a threshold, such as 250ms",
+                    f"!has(self.template) || !(self.template in {_cel(TIMED)}) || "
+                    f"(has(self.threshold) && {matches(TIME_PATTERN, 'self.threshold')})",
+                    f"these templates need a threshold that is a time, such as 250ms: {', '.join(TIMED)}",
                 ),
                 rule(
-                    "!has(self.threshold) || (has(self.template) && self.template == 'http-latency')",
-                    "a threshold belongs to the template http-latency and to nothing else",
+                    f"!has(self.template) || !(self.template in {_cel(MEASURED)}) || "
+                    f"(has(self.threshold) && {matches(NUMBER_PATTERN, 'self.threshold')})",
+                    f"this template needs a threshold that is a number, such as '0.5': {', '.join(MEASURED)}",
+                ),
+                rule(
+                    f"!has(self.threshold) || (has(self.template) && self.template in {_cel((*TIMED, *MEASURED))})",
+                    f"only these templates have a threshold: {', '.join((*TIMED, *MEASURED))}",
+                ),
+                rule(
+                    "!has(self.template) || self.template != 'check' || (has(self.where) && 'check' in self.where)",
+                    "the template check needs to know which one: where: {check: its-name}",
+                ),
+                rule(
+                    "!has(self.where) || has(self.template)",
+                    "where belongs to a template; write the labels into counters of your own",
                 ),
                 rule(
                     "!has(self.server) || has(self.template)",
@@ -59,11 +99,15 @@ class Sli(ApiModel):
     )
 
     template: Annotated[str | None, Field(max_length=63)] = None
-    """Name of a template: http-availability or http-latency."""
+    """Name of a template, such as http-availability, http-latency, time-to-first-token or feature-missing."""
     server: Annotated[str | None, Field(max_length=63)] = None
-    """Which server's metrics the template reads, such as mlserver; ml-model (Seatrial's own contract) when absent."""
-    threshold: PositiveDuration | None = None
-    """Latency up to which a request is good. It must be an edge of the server's histogram."""
+    """Which server's or gateway's metrics the template reads, such as mlserver, vllm or envoy; ml-model (Seatrial's own
+    contract) when absent."""
+    threshold: Threshold | None = None
+    """Up to what an event is good: a time such as 250ms, or a number for label-absolute-error. It must be an edge of
+    the server's histogram."""
+    where: Where | None = None
+    """Labels that the counted series must have besides, such as {feature: amount} or {model_name: fraud}."""
     good: Annotated[str | None, Field(max_length=512)] = None
     """Series selector of a counter of good events, with $selector where the version is filled in:
     app_requests_total{code!~"5..",$selector}"""

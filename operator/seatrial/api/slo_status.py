@@ -67,6 +67,9 @@ class ObjectiveBudget:
     """Bad events that the window can still take; below 0 when overspent."""
     exhausted_in: Duration | None = None
     """How long the rest lasts at the burn rate of the last hour; absent when it does not burn."""
+    dispersion: float | None = None
+    """How clustered the stable version's bad events of the last hours were, from minute to minute: 1 when they come
+    alone, 5 in bursts of five. The evidence against a candidate is tempered by it. Absent when there were too few."""
     versions: Annotated[tuple[VersionCounts, ...], Field(max_length=32)] = ()
     """What each version contributed, the newest events first."""
     tiers: tuple[Tier, ...] = ()

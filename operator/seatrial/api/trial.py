@@ -83,6 +83,22 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
+class Bursts:
+    """How bad events fell on scrapes: sums from which it follows how clustered they are."""
+
+    __pydantic_config__ = CONFIG
+
+    squares: float = 0.0
+    """Squared steps of bad events from scrape to scrape."""
+    events: int = 0
+    """What independent bad events would bring these to."""
+    bad_scrapes: int = 0
+    """Scrapes with bad events."""
+    last: Totals = Totals()
+    """Events of the newest scrape."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """Counts up to an instant before which no sample can still appear: where a restarted operator goes on counting."""
 
@@ -94,6 +110,8 @@ class Settled:
     """All events up to it."""
     bad: int
     """Bad events up to it."""
+    bursts: Bursts = Bursts()
+    """How these fell on the scrapes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +164,10 @@ class ObjectiveEvidence:
     """Moments from which the test also looks afresh, the oldest first."""
     retired: int = 0
     """How many such moments were given up to bound the list."""
+    dispersion: float = 1.0
+    """How clustered bad events are, by which the evidence is tempered: 1 when they come alone, 5 in bursts of five."""
+    resolution: str = ""
+    """Why the events so far are too few for the objective, and how many it takes; empty when they are enough."""
     condemned_at: Time | None = None
     """Time of the scrape that condemns the version, while stable's next one has yet to say whether it suffers too."""
 

@@ -212,7 +212,7 @@ def _only(manifests: Manifests) -> Deployment:
 
 def _slis(deployment: Deployment, manifests: Manifests) -> list[Sli]:
     return [
-        Sli(o.name, o.sli.template, o.sli.server, o.sli.threshold, o.sli.good, o.sli.total)
+        Sli.declared(o.name, o.sli)
         for reference in deployment.spec.slos
         for o in manifests.slos[deployment.namespace, reference.name].objectives
     ]

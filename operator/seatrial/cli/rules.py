@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from seatrial.judge.dispersion import LARGEST_OWN, squared_step
 from seatrial.judge.evalue import log_e_restart, log_e_value
 from seatrial.judge.restart import MAX_RESTARTS, next_restart
 
@@ -59,12 +60,16 @@ class Seatrial:
     objectives
         How many objectives share alpha.
     dispersion
-        Variance over mean by which the evidence is tempered.
+        How clustered stable's errors usually are; the evidence is tempered by it.
+    own
+        Whether the evidence is also tempered by how clustered the version's own errors are. The operator always does;
+        ``False`` shows what that is good for.
     """
 
     objective: Objective
     objectives: int = 1
     dispersion: float = 1.0
+    own: bool = True
 
     @property
     def name(self) -> str:
@@ -76,29 +81,34 @@ class Seatrial:
         result = np.full(counted.runs, NEVER)
         totals, bads = counted.total.cumsum(axis=1), counted.bad.cumsum(axis=1)
         points = _RestartPoints(counted.runs)
+        clustering = _Clusterings(counted.runs)
         for look in range(counted.looks):
             running = np.flatnonzero(result == NEVER)
             n, k = totals[running, look], bads[running, look]
+            if self.own:
+                clustering.then(counted.total[:, look], counted.bad[:, look])
             suspects = k >= self.objective.min_bad
-            fired = running[suspects][self._fires(points, running[suspects], n[suspects], k[suspects])]
+            dispersion = np.maximum(clustering.dispersion[running[suspects]], self.dispersion)
+            fired = running[suspects][self._fires(points, running[suspects], n[suspects], k[suspects], dispersion)]
             result[fired] = look
             points.open(running, n, k)
             tick()
         return result
 
-    def _fires(self, points: _RestartPoints, runs: IntArray, n: IntArray, k: IntArray) -> NDArray[np.bool_]:
+    def _fires(
+        self, points: _RestartPoints, runs: IntArray, n: IntArray, k: IntArray, dispersion: NDArray[np.float64]
+    ) -> NDArray[np.bool_]:
         log_threshold = np.log(self.objectives / float(self.objective.alpha))
         owner, order, since_n, since_k = points.of(runs)
-        bound = (
-            _log_likelihood_ratio(n[owner] - since_n, k[owner] - since_k, float(self.objective.p0)) / self.dispersion
-        )
+        bound = _log_likelihood_ratio(n[owner] - since_n, k[owner] - since_k, float(self.objective.p0))
+        bound /= dispersion[owner]
         hopeful = np.zeros(len(runs), dtype=bool)
         hopeful[owner[bound >= log_threshold]] = True
         if not hopeful.any():
             return hopeful
         of_hopeful = hopeful[owner]
         owner, order, since_n, since_k = (x[of_hopeful] for x in (owner, order, since_n, since_k))
-        log_e = log_e_value(n[owner] - since_n, k[owner] - since_k, float(self.objective.p0)) / self.dispersion
+        log_e = log_e_value(n[owner] - since_n, k[owner] - since_k, float(self.objective.p0)) / dispersion[owner]
         first = np.searchsorted(owner, np.flatnonzero(hopeful))
         hopeful[hopeful] = log_e_restart(log_e, first, order) >= log_threshold
         return hopeful
@@ -147,6 +157,29 @@ class Argo:
         failed = (total > 0) & (total - bad < self.min_success * total)
         tick()
         return _first(failed.cumsum(axis=1) > self.failure_limit, check_looks)
+
+
+class _Clusterings:
+    """How clustered the errors of many runs are, look by look: ``judge.dispersion.Clustering`` for arrays."""
+
+    def __init__(self, runs: int) -> None:
+        self._squares, self._events, self._total, self._bad = (np.zeros(runs) for _ in range(4))
+
+    @property
+    def dispersion(self) -> NDArray[np.float64]:
+        """What ``own_dispersion`` says of each run, shape (runs,)."""
+        ratio = np.divide(self._squares, self._events, out=np.ones_like(self._squares), where=self._events > 0)
+        clipped: NDArray[np.float64] = np.clip(ratio, 1.0, LARGEST_OWN)
+        return clipped
+
+    def then(self, total: IntArray, bad: IntArray) -> None:
+        """Add the next interval of all runs."""
+        seen = total > 0
+        more, more_bad = total[seen].astype(np.float64), bad[seen].astype(np.float64)
+        before = np.where(self._total[seen] > 0, self._total[seen], more)
+        self._squares[seen] += squared_step(before, self._bad[seen], more, more_bad)
+        self._events[seen] += self._bad[seen] + more_bad
+        self._total[seen], self._bad[seen] = more, more_bad
 
 
 class _RestartPoints:

@@ -37,7 +37,8 @@ class _Question:
     raw: Raw
     old: ModelSLOStatus
     spec: ModelSLOSpec | None
-    wanted: tuple[tuple[str, PlannedObjective], ...]
+    wanted: tuple[tuple[str, str, PlannedObjective], ...]
+    """ModelDeployment, hash of its stable version, objective."""
     asks: tuple[BudgetAsk, ...]
     refusal: str | None
 
@@ -79,24 +80,25 @@ class Budgets:
         try:
             spec = ModelSLOSpec.model_validate(raw["spec"])
             wanted = [
-                (
-                    rollout,
-                    planned,
-                    BudgetAsk(meta["namespace"], rollout, sli_of(planned), windows_s(spec, planned, now_s)),
-                )
-                for rollout in self._answering(meta["namespace"], meta["name"])
+                (rollout, stable, planned)
+                for rollout, stable in self._answering(meta["namespace"], meta["name"])
                 for planned in planned_by(meta["name"], spec)
             ]
+            asks = tuple(
+                BudgetAsk(meta["namespace"], rollout, sli_of(planned), windows_s(spec, planned, now_s))
+                for rollout, _, planned in wanted
+            )
         except ValueError as error:  # pydantic's too: the ModelDeployments that name it say the same
             return _Question(raw, old, None, (), (), str(error))
-        return _Question(raw, old, spec, tuple((r, p) for r, p, _ in wanted), tuple(ask for _, _, ask in wanted), None)
+        return _Question(raw, old, spec, tuple(wanted), asks, None)
 
-    def _answering(self, namespace: str, slo: str) -> Iterator[str]:
-        """Find the ModelDeployments that answer to a ModelSLO."""
+    def _answering(self, namespace: str, slo: str) -> Iterator[tuple[str, str]]:
+        """Find the ModelDeployments that answer to a ModelSLO, and the hashes of their stable versions."""
         for raw in self._cache.all("ModelDeployment"):
             named = {ref.get("name") for ref in raw["spec"].get("slos") or ()}
             if raw["metadata"]["namespace"] == namespace and slo in named:
-                yield raw["metadata"]["name"]
+                stable = (raw.get("status") or {}).get("stable") or {}
+                yield raw["metadata"]["name"], str(stable.get("hash", ""))
 
     async def _write(self, raw: Raw, old: ModelSLOStatus, new: ModelSLOStatus) -> None:
         """Write a status that shows something else than before; counts alone are not worth a request."""
@@ -117,10 +119,17 @@ def _answer(question: _Question, readings: BudgetReadings | None, now_s: float) 
         return replace(old, observed_generation=meta["generation"], conditions=conditions)
     budgets = old.budgets
     if readings is None or not readings.unavailable:
-        counts = readings.counts if readings else {}
+        counts, clustered = (readings.counts, readings.dispersion) if readings else ({}, {})
         budgets = tuple(
-            assess(spec, planned, rollout, counts.get((meta["namespace"], rollout, planned.key), {}), now_s)
-            for rollout, planned in question.wanted
+            assess(
+                spec,
+                planned,
+                rollout,
+                counts.get((meta["namespace"], rollout, planned.key), {}),
+                now_s,
+                dispersion=clustered.get((meta["namespace"], rollout, planned.key), {}).get(stable),
+            )
+            for rollout, stable, planned in question.wanted
         )
     return replace(slo_status(spec, meta["generation"], budgets), conditions=conditions)
 

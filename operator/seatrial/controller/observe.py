@@ -12,7 +12,7 @@ from seatrial.controller.cache import Key
 from seatrial.kube.workloads import MODEL_LABEL, VERSION_LABEL, observe
 from seatrial.metrics.counting import counting
 from seatrial.metrics.types import Request
-from seatrial.rollout.budgets import allowance_of, least
+from seatrial.rollout.budgets import least, service_of
 from seatrial.rollout.evidence import request_for, weigh
 from seatrial.rollout.wish import commands_of, wish_of
 from seatrial.rollout.world import Refusal, Wish, Workload, World
@@ -95,18 +95,14 @@ class Observer:
         budgets = self._budgets(key, raw)
         evidence = status.trial.evidence if status.trial else ()
         if measured and status.trial and status.candidate and status.stable and status.phase in MEASURED:
-            allowances = {
-                planned.key: allowed
-                for planned in status.trial.plan.objectives
-                if (allowed := allowance_of(planned, budgets.get(planned.key))) is not None
-            }
+            objectives = status.trial.plan.objectives
             evidence = weigh(
                 status.trial,
                 status.candidate.hash,
                 status.stable.hash,
                 measured,
                 fresh_s=self._fresh_s,
-                allowances=allowances,
+                service={planned.key: service_of(planned, budgets.get(planned.key)) for planned in objectives},
             )
         route = self._cache.get(self._router.kind, *key)
         world = World(

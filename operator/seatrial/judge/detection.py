@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,6 +32,7 @@ __all__ = [
     "first_stretch_threshold",
     "latest_request",
     "likely_horizon",
+    "needed_requests",
     "proof_requests",
     "resolve",
 ]
@@ -163,6 +165,7 @@ def likely_horizon(p: float, p0: float, threshold: float, *, longest: int) -> in
     return min(longest, math.ceil(100 + 10 * math.log(threshold) / divergence))
 
 
+@lru_cache(maxsize=256)
 def proof_requests(p0: float, alpha: float) -> int:
     """Count the requests, none of them bad, that prove a version to be within its limit."""
     enough = 1
@@ -178,10 +181,15 @@ def proof_requests(p0: float, alpha: float) -> int:
     return enough
 
 
+def needed_requests(objective: Objective) -> int:
+    """Count the requests to which the budget grants ``RESOLVABLE_BAD`` bad ones."""
+    return math.ceil(RESOLVABLE_BAD / objective.error_budget)
+
+
 def resolve(objective: Objective, requests: int) -> Resolution:
-    """Say what a step of so many requests can tell about an objective."""
+    """Say what so many requests can tell about an objective."""
     budget = float(objective.error_budget)
-    needed = math.ceil(RESOLVABLE_BAD / objective.error_budget)
+    needed = needed_requests(objective)
     proof = proof_requests(float(objective.p0), float(objective.alpha))
     said = f"{requests:,} requests at {objective.target} % grant {sentences.significant(budget * requests)} bad ones"
     if requests >= needed:

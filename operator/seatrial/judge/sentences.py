@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from seatrial.judge.types import Counts
 
-__all__ = ["counted", "odds", "overspending", "percent", "significant", "times", "trials"]
+__all__ = ["bursts", "counted", "odds", "overspending", "percent", "significant", "times", "trials"]
 
 
+_NOTEWORTHY = 1.5
 _COUNTABLE = 1e9
 """From here on a power of ten reads better than the digits."""
 
@@ -45,6 +46,11 @@ def counted(counts: Counts, error_budget: float) -> str:
         return said
     ratio = counts.bad / counts.total
     return f"{said} ({percent(ratio)}, {times(ratio / error_budget)} the error budget of {percent(error_budget)})"
+
+
+def bursts(dispersion: float) -> str:
+    """Say that errors count for less because they cluster; nothing when they hardly do."""
+    return f" (errors come in bursts of about {dispersion:.2g})" if dispersion >= _NOTEWORTHY else ""
 
 
 def overspending(excess: float, allowance: float) -> str:

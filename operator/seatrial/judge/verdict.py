@@ -81,6 +81,11 @@ class Case(NamedTuple):
         """What was counted, in words."""
         return sentences.counted(self.counts, self.budget)
 
+    @property
+    def tempered(self) -> str:
+        """Why the evidence is less than the counts seem to say, in words."""
+        return sentences.bursts(self.evidence.dispersion)
+
 
 def stretches(evidence: Evidence) -> list[tuple[int, int]]:
     """Count requests and bad requests of the candidate since each restart point."""
@@ -169,7 +174,7 @@ def _since_the_outage(case: Case, clean: int) -> tuple[Verdict, str]:
 def _condemned(case: Case) -> str:
     limit = sentences.percent(case.p0)
     odds = sentences.trials(case.decisive)
-    return f"{_at_its_worst(case)}. A version within its limit of {limit} comes to this {odds}."
+    return f"{_at_its_worst(case)}{case.tempered}. A version within its limit of {limit} comes to this {odds}."
 
 
 def _at_its_worst(case: Case) -> str:
@@ -200,7 +205,7 @@ def _held_or_passed(case: Case) -> tuple[Verdict, str]:
         need = f"a rollback needs at least {case.objective.min_bad} bad requests"
     else:
         need = f"a rollback needs {sentences.odds(math.log(case.threshold))}"
-    against = f"the evidence against the limit of {limit} is {sentences.odds(case.decisive)}"
+    against = f"the evidence against the limit of {limit} is {sentences.odds(case.decisive)}{case.tempered}"
     return Verdict.Inconclusive, f"{said}: {against}; {need}."
 
 

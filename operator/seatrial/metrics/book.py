@@ -210,7 +210,14 @@ class Book:
         if not account.handed_out or account.handed_out[-1] != ledger.checkpoint:
             account.handed_out.append(ledger.checkpoint)
         problem = account.problem or account.passing or ledger.fault or self._twice(account) or self._excess(account)
-        return Reading(ledger.total, ledger.bad, self._targets.last_healthy_s, ledger.checkpoint, problem)
+        return Reading(ledger.total, ledger.bad, self._newest_s(account), ledger.checkpoint, problem, ledger.clustering)
+
+    def _newest_s(self, account: Account) -> float | None:
+        """Say how fresh the counts are: as fresh as the scrapes of whoever exposes them."""
+        if account.counting is None or not account.counting.elsewhere:
+            return self._targets.last_healthy_s
+        # No ``up`` of a gateway names the version, and its series are there at every scrape once they are born.
+        return max((at_s for places in account.sources.values() for at_s in places.values()), default=None)
 
     def _twice(self, account: Account) -> str | None:
         newest = self._targets.last_healthy_s or 0.0

@@ -2,27 +2,31 @@
 
 The judgement of a trial needs exact counts from raw samples; a budget over weeks needs a sum that can be had cheaply
 once a minute. Windows of up to six hours are asked for as they are. Longer ones are finished hours, each asked for once
-(``tiles``), and the rest up to now. Total and part are evaluated at the same instants, and a part that exceeds its
-total after a reset is cut to it: no SLI is ever above 1.
+(``tiles``), and the rest up to now. How clustered bad events are is followed from minute to minute (``minutes``).
+Total and part are evaluated at the same instants, and a part that exceeds its total after a reset is cut to it: no SLI
+is ever above 1.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from seatrial.metrics.book import Owner, owner_of
 from seatrial.metrics.counting import Counting, counting
 from seatrial.metrics.errors import BadQuery, TooLarge, Unavailable
+from seatrial.metrics.minutes import MINUTE_S, Minutes
 from seatrial.metrics.queries import increase
 from seatrial.metrics.reader import Client
 from seatrial.metrics.tiles import HOUR_S, Tiles
 from seatrial.metrics.types import BudgetAsk, BudgetReadings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
     from seatrial.metrics.prometheus import RawSeries
     from seatrial.metrics.tiles import Counts
+
+    Found = TypeVar("Found")
 
 # An hour is asked for once everything that belongs to it is sure to be visible.
 _SETTLE_S: Final = 120.0
@@ -52,6 +56,7 @@ class PrometheusBudgets:
         self._client = client
         self._clock = clock
         self._past: dict[Counting, Tiles] = {}
+        self._minutes: dict[Counting, Minutes] = {}
 
     async def read(self, asks: Sequence[BudgetAsk]) -> BudgetReadings:
         """Count all windows of all asks.
@@ -66,11 +71,14 @@ class PrometheusBudgets:
             if how:
                 by_counting.setdefault(how, []).append(ask)
         self._past = {how: tiles for how, tiles in self._past.items() if how in by_counting}
+        self._minutes = {how: minutes for how, minutes in self._minutes.items() if how in by_counting}
+        dispersion: dict[tuple[str, str, str], Mapping[str, float]] = {}
         counts: dict[tuple[str, str, str], Mapping[float, Mapping[str, tuple[int, int]]]] = {}
         for how, wanted in by_counting.items():
             lengths_s = {length_s for ask in wanted for length_s in ask.windows_s}
             try:
                 read = await self._read(how, lengths_s, now_s)
+                usual = _by_rollout((await self._look_back(how, now_s)).dispersion())
             except (BadQuery, TooLarge):
                 # This SLI's own trouble, of which its trials tell: the budgets of the others are not to suffer from it.
                 continue
@@ -80,7 +88,8 @@ class PrometheusBudgets:
             for ask in wanted:
                 own = {length_s: windows[length_s].get((ask.namespace, ask.rollout)) for length_s in ask.windows_s}
                 counts[ask.namespace, ask.rollout, ask.sli.name] = {s: found for s, found in own.items() if found}
-        return BudgetReadings(now_s, None, counts)
+                dispersion[ask.namespace, ask.rollout, ask.sli.name] = usual.get((ask.namespace, ask.rollout), {})
+        return BudgetReadings(now_s, None, counts, dispersion)
 
     async def _read(self, how: Counting, lengths_s: Iterable[float], now_s: float) -> dict[float, Counts]:
         short = {length_s for length_s in lengths_s if length_s <= _LONGEST_AT_ONCE_S}
@@ -97,22 +106,35 @@ class PrometheusBudgets:
     async def _finished(self, how: Counting, first_hour: int, end_hour: int) -> Tiles:
         tiles = self._past.setdefault(how, Tiles())
         for hours in tiles.missing(first_hour, end_hour):
-            first_s, last_s = (hours[0] + 1) * HOUR_S, (hours[-1] + 1) * HOUR_S
-            total, part = [
-                await self._client.query_range(increase(selector, HOUR_S), first_s, last_s, HOUR_S)
-                for selector in (how.total, how.part)
-            ]
-            for hour in hours:
-                end_s = (hour + 1) * HOUR_S
-                tiles.put(hour, _counts(how, _at(total, end_s), _at(part, end_s)))
+            async for hour, counts in self._each(how, hours, HOUR_S):
+                tiles.put(hour, counts)
         tiles.tidy(first_hour, end_hour)
         return tiles
 
-    async def _now(self, how: Counting, window_s: int, now_s: float) -> Counts:
-        total, part = [
-            await self._client.query(increase(selector, window_s), now_s) for selector in (how.total, how.part)
+    async def _look_back(self, how: Counting, now_s: float) -> Minutes:
+        """Bring the minutes up to date: the last hours once, later what is new."""
+        known = self._minutes.setdefault(how, Minutes())
+        for minutes in known.missing(int((now_s - _SETTLE_S) // MINUTE_S)):
+            async for minute, counts in self._each(how, minutes, MINUTE_S):
+                known.put(minute, counts)
+        return known
+
+    async def _each(self, how: Counting, tiles: range, length_s: int) -> AsyncIterator[tuple[int, Counts]]:
+        """Count tiles of the same length, each known by its beginning in units of it."""
+        first_s, last_s = (tiles[0] + 1) * length_s, (tiles[-1] + 1) * length_s
+        *totals, part = [
+            await self._client.query_range(increase(selector, length_s), first_s, last_s, length_s)
+            for selector in (*how.totals, how.part)
         ]
-        return _counts(how, _values(total), _values(part))
+        for tile in tiles:
+            end_s = (tile + 1) * length_s
+            yield tile, _counts(how, [_at(total, end_s) for total in totals], _at(part, end_s))
+
+    async def _now(self, how: Counting, window_s: int, now_s: float) -> Counts:
+        *totals, part = [
+            await self._client.query(increase(selector, window_s), now_s) for selector in (*how.totals, how.part)
+        ]
+        return _counts(how, [_values(total) for total in totals], _values(part))
 
 
 def _counting(ask: BudgetAsk) -> Counting | None:
@@ -131,9 +153,13 @@ def _at(series: Iterable[RawSeries], at_s: int) -> dict[Owner, float]:
     return {owner_of(labels): float(value) for labels, value in found}
 
 
-def _counts(how: Counting, total: Mapping[Owner, float], part: Mapping[Owner, float]) -> Counts:
+def _counts(how: Counting, totals: Iterable[Mapping[Owner, float]], part: Mapping[Owner, float]) -> Counts:
     """Put total and part together; without its bucket a latency says nothing, rather than that all was slow."""
     needs_part = how.part.edge is not None
+    total: dict[Owner, float] = {}
+    for one in totals:
+        for owner, count in one.items():
+            total[owner] = total.get(owner, 0.0) + count
     return {
         owner: (round(every), _bad(how, round(every), round(part.get(owner, 0.0))))
         for owner, every in total.items()
@@ -153,8 +179,8 @@ def _plus(one: Counts, other: Counts) -> Counts:
     return summed
 
 
-def _by_rollout(counts: Counts) -> dict[tuple[str, str], dict[str, tuple[int, int]]]:
-    rollouts: dict[tuple[str, str], dict[str, tuple[int, int]]] = {}
-    for (namespace, rollout, version), pair in counts.items():
-        rollouts.setdefault((namespace, rollout), {})[version] = pair
+def _by_rollout(found: Mapping[Owner, Found]) -> dict[tuple[str, str], dict[str, Found]]:
+    rollouts: dict[tuple[str, str], dict[str, Found]] = {}
+    for (namespace, rollout, version), value in found.items():
+        rollouts.setdefault((namespace, rollout), {})[version] = value
     return rollouts

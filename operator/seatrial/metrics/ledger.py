@@ -17,6 +17,7 @@ counted of it, and each newer sample adds its difference, so any schedule of loo
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from seatrial.metrics.types import Checkpoint
@@ -24,6 +25,7 @@ from seatrial.metrics.types import Checkpoint
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
+    from seatrial.judge.dispersion import Clustering
     from seatrial.metrics.counting import Weights
 
 
@@ -126,6 +128,15 @@ class Ledger:
         if cursor is not None:
             self._cursors[series] = cursor
 
+    @property
+    def clustering(self) -> Clustering:
+        """How the bad requests fell on the scrapes so far; the scrapes of all pods in the order of their times."""
+        found = self.checkpoint.clustering
+        for at_s in sorted(self._pending):
+            total, bad = self._pending[at_s]
+            found = found.then(total, min(max(bad, 0), total))
+        return found
+
     def settle(self, up_to_s: float) -> None:
         """Move the checkpoint to ``up_to_s``, by when every sample is known to be visible.
 
@@ -136,14 +147,15 @@ class Ledger:
             return
         instants = sorted(at_s for at_s in self._pending if at_s <= up_to_s)
         sound, cut = self.checkpoint, 0
-        total, bad = sound.total, sound.bad
+        total, bad, clustering = sound.total, sound.bad, sound.clustering
         for index, at_s in enumerate(instants, start=1):
             more_total, more_bad = self._pending[at_s]
             total, bad = total + more_total, bad + more_bad
+            clustering = clustering.then(more_total, min(max(more_bad, 0), more_total))
             if 0 <= bad <= total:
-                sound, cut = Checkpoint(max(at_s, sound.at_s), total, bad), index
+                sound, cut = Checkpoint(max(at_s, sound.at_s), total, bad, clustering), index
         if cut == len(instants):
-            sound = Checkpoint(up_to_s, sound.total, sound.bad)
+            sound = replace(sound, at_s=up_to_s)
         self.checkpoint = sound
         for at_s in instants[:cut]:
             del self._pending[at_s]

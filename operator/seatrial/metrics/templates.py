@@ -1,20 +1,24 @@
-"""SLI templates: what the metrics of known model servers mean, read from ``templates/*.yaml``."""
+"""SLI templates: what the metrics of known servers and gateways mean, read from ``templates/*.yaml``."""
 
 from __future__ import annotations
 
-from decimal import Decimal
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from seatrial.api.templates import MEANINGS
 from seatrial.metrics.selector import EDGE, PLACEHOLDER, Selector, parse
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 DEFAULT_SERVER: Final = "ml-model"
 
-_UNITS_PER_SECOND: Final = {"s": 1, "ms": 1000, "us": 1_000_000}
+_PER_UNIT: Final = {"s": 1, "ms": 1000, "us": 1_000_000, "1": 1}
 
 
 def _selector(text: str) -> str:
@@ -31,56 +35,113 @@ def _bucket(text: str, edge: str) -> str:
     return text.replace(PLACEHOLDER, f'{EDGE}="{edge}",{PLACEHOLDER}')
 
 
+def _listed(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
 SelectorText = Annotated[str, AfterValidator(_selector)]
 BucketsText = Annotated[str, AfterValidator(_buckets)]
+Source = Literal["pod", "gateway", "joiner"]
 
 
 class _Data(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Availability(_Data):
-    """Selectors of all requests and of the bad ones among them."""
-
-    total: SelectorText
-    bad: SelectorText
-
-    def counters(self) -> tuple[Selector, Selector]:
-        """Return the selectors of all and of the bad requests."""
-        return parse(self.total), parse(self.bad)
+class _Template(_Data):
+    source: Source | None = None
+    """Whose metrics they are, when it isn't what the whole file is about."""
+    needs: str | None = None
+    """What has to be switched on in the server."""
+    note: str | None = None
+    """What a reader would not expect."""
 
 
-class Latency(_Data):
-    """A histogram of latencies: the selector of its buckets without their edge, and its unit."""
+class Ratio(_Template):
+    """Counters of all events, and of the good or the bad ones among them."""
 
-    unit: Literal["s", "ms", "us"]
+    total: Annotated[tuple[SelectorText, ...], BeforeValidator(_listed), Field(min_length=1)]
+    """Several counters add up."""
+    bad: SelectorText | None = None
+    good: SelectorText | None = None
+
+    @model_validator(mode="after")
+    def _one_part(self) -> Self:
+        if (self.bad is None) == (self.good is None):
+            raise ValueError("give either bad or good")
+        return self
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The selectors as they are written."""
+        return (*self.total, *(text for text in (self.good, self.bad) if text))
+
+
+class Histogram(_Template):
+    """A histogram: the selector of its buckets without their edge, and its unit; ``"1"`` is no unit at all."""
+
+    unit: Literal["s", "ms", "us", "1"]
     buckets: BucketsText
 
-    def counters(self, threshold_s: float) -> tuple[Selector, Selector]:
-        """Return the selectors of all requests and of those that took at most ``threshold_s`` seconds."""
-        # Through the shortest decimal, so that 0.57 s is the edge 570 of a histogram in milliseconds and not 569.99…
-        edge = Decimal(repr(threshold_s)) * _UNITS_PER_SECOND[self.unit]
-        return parse(_bucket(self.buckets, "+Inf")), parse(_bucket(self.buckets, str(edge)))
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The selectors as they are written."""
+        return (self.buckets,)
 
+    def counters(self, threshold: Decimal) -> tuple[Selector, Selector]:
+        """Return the selectors of all events and of those up to the threshold, which is in seconds if it is a time."""
+        edge = (threshold * _PER_UNIT[self.unit]).normalize()
+        return parse(_bucket(self.buckets, "+Inf")), parse(_bucket(self.buckets, f"{edge:f}"))
 
-class Templates(_Data):
-    """What a server can be judged by. A template that it can't serve is left out."""
-
-    http_availability: Annotated[Availability | None, Field(alias="http-availability")] = None
-    http_latency: Annotated[Latency | None, Field(alias="http-latency")] = None
+    def threshold(self, edge: float) -> str:
+        """Write an edge of the histogram as a threshold of a ModelSLO."""
+        return f"{edge:.12g}{self.unit if self.unit != '1' else ''}"
 
 
 class Server(_Data):
-    """The templates of one model server, and which release of it they were checked against."""
+    """What is known of one model server or gateway.
+
+    ``errors`` and ``latency`` say what its metrics can tell of one version: errors as a ratio or not at all, latency as
+    a ratio of requests up to a threshold, or only as quantiles or a mean, which can't be counted.
+    """
 
     server: str
+    title: str
     verified: str
-    templates: Templates
+    """What the names were checked against: a release that really ran, or documents."""
+    source: Source = "pod"
+    needs: str | None = None
+    errors: Literal["ratio", "none"]
+    latency: Literal["ratio", "quantile", "mean", "none"]
+    tokens: Mapping[Literal["prompt", "generated"], SelectorText] = {}
+    """Counters of tokens, of servers that generate text."""
+    templates: Mapping[str, Ratio | Histogram]
+    instead: Mapping[str, str] = {}
+    """What to do about a template that the server can't serve."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for name in (*self.templates, *self.instead):
+            if name not in MEANINGS:
+                raise ValueError(f"there is no template {name}; the templates are {', '.join(MEANINGS)}")
+        for name, template in self.templates.items():
+            if isinstance(template, Histogram) != (MEANINGS[name].threshold is not None):
+                raise ValueError(f"{name} has a threshold if and only if it is read from a histogram")
+        for name, able in (("http-availability", self.errors == "ratio"), ("http-latency", self.latency == "ratio")):
+            if able != (name in self.templates):
+                raise ValueError(f"what errors and latency say of {name} is not what the templates offer")
+            if not able and name not in self.instead:
+                raise ValueError(f"say under instead what to do about {name}")
+        return self
 
     @property
     def offered(self) -> tuple[str, ...]:
         """Names of the templates that this server offers."""
-        return tuple(self.templates.model_dump(by_alias=True, exclude_none=True))
+        return tuple(self.templates)
+
+    def source_of(self, template: str) -> Source:
+        """Say whose metrics a template reads."""
+        return self.templates[template].source or self.source
 
 
 @cache
@@ -92,25 +153,39 @@ def servers() -> dict[str, Server]:
     return {server.server: server for server in sorted(known, key=lambda server: server.server)}
 
 
-def find(template: str, server: str | None) -> Availability | Latency:
+def server_of(name: str | None) -> Server:
+    """Find a server; Seatrial's own contract when none is named.
+
+    Raises
+    ------
+    ValueError
+        With one sentence that lists the known ones.
+    """
+    known = servers().get(name or DEFAULT_SERVER)
+    if known is None:
+        raise ValueError(f"no server named {name!r} is known; the known ones are {', '.join(servers())}")
+    return known
+
+
+def find(template: str, server: str | None) -> Ratio | Histogram:
     """Find a template of a server; of Seatrial's own contract when no server is named.
 
     Raises
     ------
     ValueError
-        With one sentence that lists what is known when the server or its template isn't.
+        With one sentence that says what to use instead when the server or its template isn't there.
     """
-    known = servers().get(server or DEFAULT_SERVER)
-    if known is None:
-        raise ValueError(f"no server named {server!r} is known; the known ones are {_listed(servers())}")
-    match template:
-        case "http-availability" if known.templates.http_availability:
-            return known.templates.http_availability
-        case "http-latency" if known.templates.http_latency:
-            return known.templates.http_latency
-        case _:
-            raise ValueError(f"{known.server} has no template {template!r}; it offers {_listed(known.offered)}")
+    known = server_of(server)
+    if template in known.templates:
+        return known.templates[template]
+    offered = f"{known.server} has no template {template!r}"
+    if template in known.instead:
+        raise ValueError(f"{offered}: {known.instead[template]}")
+    others = offering(template)
+    elsewhere = f"; {template} is offered by {', '.join(others)}" if others else ""
+    raise ValueError(f"{offered}; it offers {', '.join(known.offered)}{elsewhere}")
 
 
-def _listed(names: dict[str, Server] | tuple[str, ...]) -> str:
-    return ", ".join(names)
+def offering(template: str) -> Iterable[str]:
+    """List the servers that offer a template."""
+    return [name for name, server in servers().items() if template in server.templates]

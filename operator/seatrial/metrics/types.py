@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+from seatrial.api.fields import parse_threshold
+from seatrial.judge.dispersion import NO_EVENTS, Clustering
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from decimal import Decimal
+
+    from seatrial.api import model_slo
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,20 +25,36 @@ class Sli:
         Name of the objective that it belongs to.
     template, server
         Name of a template and of the server whose metrics it knows (``metrics/templates/*.yaml``).
-    threshold_s
-        For templates of latency: a request is good when it took at most so many seconds. Must be an edge of the
-        server's histogram.
+    threshold
+        For templates with a histogram: an event is good when it took at most so many seconds, or when what it measured
+        was at most so large. Must be an edge of the server's histogram.
     good, total
         Plain series selectors of counters that hold ``$selector`` once inside their braces, for example
         ``app_requests_total{code!~"5..",$selector}``. What ``good`` counts must be a part of what ``total`` counts.
+    where
+        For templates: labels that the series must have besides, with their values.
     """
 
     name: str
     template: str | None = None
     server: str | None = None
-    threshold_s: float | None = None
+    threshold: Decimal | None = None
     good: str | None = None
     total: str | None = None
+    where: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def declared(cls, name: str, sli: model_slo.Sli) -> Sli:
+        """Take an SLI from a ModelSLO."""
+        return cls(
+            name=name,
+            template=sli.template,
+            server=sli.server,
+            threshold=parse_threshold(sli.threshold) if sli.threshold else None,
+            good=sli.good,
+            total=sli.total,
+            where=tuple(sorted(sli.where.items())) if sli.where else (),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +70,14 @@ class Checkpoint:
         Unix time in seconds. Prometheus keeps milliseconds: store at least three decimals.
     total, bad
         Requests since the trial began, and how many of them were bad.
+    clustering
+        How the bad ones fell on the scrapes up to it.
     """
 
     at_s: float
     total: int
     bad: int
+    clustering: Clustering = NO_EVENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +128,8 @@ class Reading:
         Where to go on from after a restart; lags behind so that nothing earlier can still appear.
     problem
         Why these counts can't be used, in one sentence for the user; the counts then stand where they were.
+    clustering
+        How the bad requests fell on the scrapes.
     """
 
     total: int
@@ -110,6 +137,7 @@ class Reading:
     last_sample_s: float | None
     checkpoint: Checkpoint
     problem: str | None = None
+    clustering: Clustering = NO_EVENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,11 +207,15 @@ class BudgetReadings:
     counts
         By (namespace, rollout, ``sli.name``), length of the window and version: total and bad,
         ``0 <= bad <= total``. What has no series is left out.
+    dispersion
+        By (namespace, rollout, ``sli.name``) and version: how clustered its bad events of the last hours were, by
+        ``judge.dispersion.usual_dispersion``. What can't be told is left out.
     """
 
     at_s: float
     unavailable: str | None
     counts: Mapping[tuple[str, str, str], Mapping[float, Mapping[str, tuple[int, int]]]]
+    dispersion: Mapping[tuple[str, str, str], Mapping[str, float]] = field(default_factory=dict)
 
 
 class BudgetSource(Protocol):

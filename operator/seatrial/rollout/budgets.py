@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from seatrial.judge import tiers as rules
 from seatrial.judge.budget import Period, Window, calendar_window, freeze, rolling_window, spend
 from seatrial.judge.guard import allowance
 from seatrial.judge.types import Counts
-from seatrial.rollout.evidence import objective_of
+from seatrial.rollout.evidence import Service, objective_of
 from seatrial.rollout.target import ALL
 
 if TYPE_CHECKING:
@@ -59,7 +60,13 @@ def windows_s(spec: ModelSLOSpec, planned: PlannedObjective, now_s: float) -> tu
 
 
 def assess(
-    spec: ModelSLOSpec, planned: PlannedObjective, model_deployment: str, counts: ByWindow, now_s: float
+    spec: ModelSLOSpec,
+    planned: PlannedObjective,
+    model_deployment: str,
+    counts: ByWindow,
+    now_s: float,
+    *,
+    dispersion: float | None = None,
 ) -> ObjectiveBudget:
     """Work out the budget of one objective for one ModelDeployment.
 
@@ -75,6 +82,8 @@ def assess(
         What was counted, for each of :func:`windows_s`.
     now_s
         Unix time in seconds.
+    dispersion
+        How clustered stable's bad events are, or None when it can't be told.
     """
     window, objective = window_of(spec, now_s), objective_of(planned)
     by_version = counts.get(_elapsed_s(window, now_s), {})
@@ -98,6 +107,7 @@ def assess(
         remaining=round(ALL * budget.remaining, 1),
         remaining_bad=int(budget.remaining_bad),
         exhausted_in=None if budget.exhaustion_s is None else _two_digits(budget.exhaustion_s),
+        dispersion=None if dispersion is None else _octave(dispersion),
         versions=tuple(VersionCounts(version, total, bad) for version, (total, bad) in versions),
         tiers=_watched(spec, planned, window, counts),
         frozen=f"{planned.key}: {frozen}" if frozen else "",
@@ -123,13 +133,14 @@ def least(budgets: Iterable[ObjectiveBudget]) -> str:
     return f"{min(rest):g}%" if rest else ""
 
 
-def allowance_of(planned: PlannedObjective, budget: ObjectiveBudget | None) -> float | None:
-    """Tell how many bad events a release may cause beyond its due, or None while the window isn't known."""
+def service_of(planned: PlannedObjective, budget: ObjectiveBudget | None) -> Service:
+    """Tell what a budget means for the judgement of a release; nothing while the window isn't known."""
     if not budget or not budget.total:
-        return None
+        return Service()
     share = planned.rollback.allowance / ALL
     remaining = Decimal(max(0, budget.remaining_bad))
-    return allowance(objective_of(planned).error_budget, budget.total, share=share, remaining=remaining)
+    allowed = allowance(objective_of(planned).error_budget, budget.total, share=share, remaining=remaining)
+    return Service(allowance=allowed, dispersion=budget.dispersion or 1.0)
 
 
 def now_of(now_s: float) -> datetime:
@@ -174,6 +185,11 @@ def _sum(counts: Iterable[tuple[int, int]]) -> Counts:
 
 def _burn_rate(counts: Counts, objective: Objective) -> float:
     return counts.bad / counts.total / float(objective.error_budget) if counts.total else 0.0
+
+
+def _octave(dispersion: float) -> float:
+    """Round to the nearest half octave (1, 1.4, 2, 2.8, 4, …): it is known no better, and a status should rest."""
+    return _two_digits(2 ** (round(2 * math.log2(dispersion)) / 2))
 
 
 def _two_digits(number: float) -> float:

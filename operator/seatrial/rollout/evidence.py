@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from seatrial.api.trial import ExperimentResult, ObjectiveEvidence, PlannedObjective, Restart, Settled, Totals, Trial
+from seatrial.api.trial import (
+    Bursts,
+    ObjectiveEvidence,
+    PlannedObjective,
+    Restart,
+    Settled,
+    Totals,
+    Trial,
+)
 from seatrial.judge.compare import compare_ratios
-from seatrial.judge.detection import resolve
-from seatrial.judge.effect import effect_interval
+from seatrial.judge.detection import needed_requests, resolve
+from seatrial.judge.dispersion import Clustering, own_dispersion
 from seatrial.judge.judge import judge
 from seatrial.judge.restart import next_restart, retire
 from seatrial.judge.types import Counts, Evidence, Objective, Verdict
@@ -19,9 +27,25 @@ from seatrial.rollout.target import ALL
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from seatrial.api.strategy import Experiment
     from seatrial.judge.types import Judgement
     from seatrial.metrics.types import Measurements, Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What the budget of an objective tells of the service as a whole.
+
+    Parameters
+    ----------
+    allowance
+        Bad events that a release may cause beyond its due; ``None`` for no such guard.
+    dispersion
+        How clustered stable's bad events usually are; 1 when nothing is known of it.
+    """
+
+    allowance: float | None = None
+    dispersion: float = 1.0
+
 
 STABLE_COMES_WITHIN_S = 20.0
 """So long a version that would be blamed waits for stable's scrape of the same time; later, stable is not scraped."""
@@ -29,15 +53,7 @@ STABLE_COMES_WITHIN_S = 20.0
 
 def sli_of(planned: PlannedObjective) -> Sli:
     """Name what has to be counted for an objective."""
-    sli = planned.objective.sli
-    return Sli(
-        name=planned.key,
-        template=sli.template,
-        server=sli.server,
-        threshold_s=sli.threshold,
-        good=sli.good,
-        total=sli.total,
-    )
+    return Sli.declared(planned.key, planned.objective.sli)
 
 
 def request_for(namespace: str, rollout: str, candidate: str, stable: str, trial: Trial) -> Request:
@@ -51,7 +67,7 @@ def request_for(namespace: str, rollout: str, candidate: str, stable: str, trial
             (candidate, entry.candidate_settled if entry else began),
             (stable, entry.stable_settled if entry else began),
         ):
-            since[version, planned.key] = Checkpoint(at_s=settled.at, total=settled.total, bad=settled.bad)
+            since[version, planned.key] = _checkpoint(settled)
     slis = tuple(sli_of(planned) for planned in trial.plan.objectives)
     return Request(namespace=namespace, rollout=rollout, versions=(candidate, stable), slis=slis, since=since)
 
@@ -63,7 +79,7 @@ def weigh(
     measured: Measurements,
     *,
     fresh_s: float,
-    allowances: Mapping[str, float] | None = None,
+    service: Mapping[str, Service] | None = None,
 ) -> tuple[ObjectiveEvidence, ...]:
     """Count on from the trial's evidence and have it judged.
 
@@ -77,8 +93,8 @@ def weigh(
         What the metrics source answered.
     fresh_s
         Seconds after which the newest sample no longer speaks for now.
-    allowances
-        Bad events that a release may cause beyond its due, by objective; objectives left out have no such guard.
+    service
+        What its budget tells of the service, by objective.
 
     Returns
     -------
@@ -95,7 +111,7 @@ def weigh(
                 measured,
                 measured.readings.get((candidate, planned.key)),
                 fresh_s=fresh_s,
-                allowance=(allowances or {}).get(planned.key),
+                service=(service or {}).get(planned.key, Service()),
                 stable_lags=_lags(entry, planned, candidate, stable, measured),
             )
             for entry, planned in zip(entries, trial.plan.objectives, strict=True)
@@ -108,7 +124,9 @@ def weigh(
     for planned, entry, judgement in zip(trial.plan.objectives, entries, judgements, strict=True):
         condemned_at = _condemning_s(entry, planned, candidate, measured) if judgement.awaits_stable else None
         spoken = _compared(planned, entry, judgement, step.min_requests)
-        judged.append(replace(_judged(entry, spoken), condemned_at=condemned_at))
+        resolution = resolve(objective_of(planned), entry.total)
+        said = "" if resolution.resolvable else resolution.sentence
+        judged.append(replace(_judged(entry, spoken), condemned_at=condemned_at, resolution=said))
     return tuple(judged)
 
 
@@ -179,7 +197,7 @@ def _nothing_yet(planned: PlannedObjective, at_s: float) -> ObjectiveEvidence:
         verdict="",
         sentence="",
         step_total=0,
-        needed=resolve(objective_of(planned), 0).needed,
+        needed=needed_requests(objective_of(planned)),
         stable=Totals(),
         candidate_settled=Settled(at_s, 0, 0),
         stable_settled=Settled(at_s, 0, 0),
@@ -187,7 +205,15 @@ def _nothing_yet(planned: PlannedObjective, at_s: float) -> ObjectiveEvidence:
 
 
 def _settled(reading: Reading) -> Settled:
-    return Settled(at=reading.checkpoint.at_s, total=reading.checkpoint.total, bad=reading.checkpoint.bad)
+    checkpoint, seen = reading.checkpoint, reading.checkpoint.clustering
+    bursts = Bursts(seen.squares, seen.events, seen.bad_intervals, Totals(seen.total, seen.bad))
+    return Settled(at=checkpoint.at_s, total=checkpoint.total, bad=checkpoint.bad, bursts=bursts)
+
+
+def _checkpoint(settled: Settled) -> Checkpoint:
+    seen = settled.bursts
+    clustering = Clustering(seen.squares, seen.events, seen.bad_scrapes, seen.last.total, seen.last.bad)
+    return Checkpoint(at_s=settled.at, total=settled.total, bad=settled.bad, clustering=clustering)
 
 
 def _evidence(
@@ -196,10 +222,11 @@ def _evidence(
     reading: Reading | None,
     *,
     fresh_s: float,
-    allowance: float | None,
+    service: Service,
     stable_lags: bool,
 ) -> Evidence:
     newest_s = reading.last_sample_s if reading else None
+    own = own_dispersion(reading.clustering) if reading else entry.dispersion
     return Evidence(
         candidate=Counts(entry.total, entry.bad),
         since=tuple(Counts(r.candidate.total, r.candidate.bad) for r in entry.restarts),
@@ -208,7 +235,8 @@ def _evidence(
         fresh=newest_s is not None and measured.at_s - newest_s <= fresh_s,
         unavailable=measured.unavailable or (reading.problem if reading else None),
         retired=entry.retired,
-        allowance=allowance,
+        dispersion=max(own, service.dispersion),
+        allowance=service.allowance,
         stable_lags=stable_lags,
     )
 
@@ -253,39 +281,18 @@ def _compared(
     return replace(judgement, verdict=verdict, sentence=found.sentence)
 
 
-def experiment_result(trial: Trial, experiment: Experiment) -> ExperimentResult | None:
-    """Compare both groups of an experiment on what came since its step began; None before anything was counted."""
-    entry = next((e for e in trial.evidence if f"{e.slo}/{e.objective}" == experiment.objective), None)
-    planned = next((p for p in trial.plan.objectives if p.key == experiment.objective), None)
-    if not entry or not planned:
-        return None
-    then = entry.restarts[-1] if entry.restarts else Restart(Totals(), Totals())
-    began = next((r for r in entry.restarts if r.candidate.total == entry.step_total), then)
-    mine = Counts(entry.total - began.candidate.total, entry.bad - began.candidate.bad)
-    theirs = Counts(entry.stable.total - began.stable.total, entry.stable.bad - began.stable.bad)
-    alpha, margin = float(planned.rollback.alpha), experiment.margin / ALL
-    found = compare_ratios(mine, theirs, margin=margin, alpha=alpha)
-    low, high = effect_interval(mine, theirs, alpha=alpha)
-    return ExperimentResult(
-        effect=_significant(found.effect),
-        low=_significant(low),
-        high=_significant(high),
-        verdict=found.verdict.value,
-        sentence=found.sentence,
-    )
-
-
 def _judged(entry: ObjectiveEvidence, judgement: Judgement) -> ObjectiveEvidence:
     return replace(
         entry,
-        burn_rate=_significant(judgement.burn_rate),
-        e_value=_significant(judgement.e_value),
+        burn_rate=significant(judgement.burn_rate),
+        e_value=significant(judgement.e_value),
         threshold=judgement.threshold,
+        dispersion=significant(judgement.dispersion),
         verdict=judgement.verdict.value,
         sentence=judgement.sentence,
     )
 
 
-def _significant(number: float) -> float:
+def significant(number: float) -> float:
     """Round to four significant digits: status is for people, and must not change with noise."""
     return float(f"{number:.4g}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from seatrial.api.status import Kept, Phase
 from seatrial.api.trial import Split, Untaken
 from seatrial.rollout import faults, guards
-from seatrial.rollout.evidence import experiment_result
+from seatrial.rollout.experiment import experiment_result
 from seatrial.rollout.target import drain_s, intended_weight, still_draining
 from seatrial.rollout.world import Wish
 

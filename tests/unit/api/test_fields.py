@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from seatrial.api.fields import Percent, format_duration, format_time, parse_duration, parse_time
+from seatrial.api.fields import Percent, format_duration, format_time, parse_duration, parse_threshold, parse_time
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,27 @@ def test_durations_as_people_write_them(text: str, seconds: float) -> None:
 def test_what_is_no_duration_is_refused_with_an_example(text: object) -> None:
     with pytest.raises(ValueError, match="write a duration such as"):
         parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("250ms", "0.25"),
+        ("3570.47us", "0.00357047"),
+        ("1.5s", "1.5"),
+        ("1m30s", "90"),
+        ("24h", "86400"),
+        ("0.5", "0.5"),
+    ],
+)
+def test_thresholds_are_exact(text: str, value: str) -> None:
+    assert parse_threshold(text) == Decimal(value)
+
+
+@pytest.mark.parametrize("text", ["", "fast", "-1s", "1.s", "250 ms", "1e3", "5m5"])
+def test_what_is_no_threshold_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(ValueError, match="write a time such as"):
+        parse_threshold(text)
 
 
 @given(st.integers(min_value=0, max_value=999_999 * 86_400_000))

@@ -15,6 +15,7 @@ from seatrial.cli.main import main
 from seatrial.cli.rules import NEVER, Argo, Flagger, Seatrial
 from seatrial.cli.simulation import wilson_interval
 from seatrial.cli.traffic import Counted, Traffic, draw
+from seatrial.judge.dispersion import NO_EVENTS, own_dispersion
 from seatrial.judge.judge import judge
 from seatrial.judge.restart import next_restart, retire
 from seatrial.judge.types import Counts, Evidence, Objective, Verdict
@@ -42,10 +43,12 @@ def test_seatrial_rule_is_the_operators_judge() -> None:
     other = Objective("other", "shop", Decimal(99))
     for run in range(trace.runs):
         since: tuple[Counts, ...] = ()
-        retired, total, bad, fired = 0, 0, 0, NEVER
+        retired, total, bad, fired, clustering = 0, 0, 0, NEVER, NO_EVENTS
         for look in range(trace.looks):
-            total, bad = total + int(trace.total[run, look]), bad + int(trace.bad[run, look])
-            evidence = [Evidence(Counts(total, bad), since=since, retired=retired), Evidence(Counts(total, 0))]
+            more, more_bad = int(trace.total[run, look]), int(trace.bad[run, look])
+            total, bad, clustering = total + more, bad + more_bad, clustering.then(more, more_bad)
+            mine = Evidence(Counts(total, bad), since=since, retired=retired, dispersion=own_dispersion(clustering))
+            evidence = [mine, Evidence(Counts(total, 0))]
             if judge([OBJECTIVE, other], evidence)[0].verdict is Verdict.Burning:
                 fired = look
                 break

@@ -1,11 +1,9 @@
-"""Restarts and kills against stable, and the measure of clustering."""
+"""Restarts and kills against stable."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-from seatrial.judge.dispersion import dispersion
 from seatrial.judge.pod_events import Exposure, judge_pod_events
 from seatrial.judge.types import Verdict
 
@@ -41,18 +39,3 @@ def test_candidates_like_stable_are_rarely_blamed_at_any_look() -> None:
             for t, (c, s) in enumerate(zip(candidate, stable, strict=True), start=1)
         )
     assert blamed <= 2
-
-
-def test_independent_errors_have_dispersion_one() -> None:
-    counts = np.random.default_rng(3).poisson(2.0, 20_000)
-    assert dispersion(counts) == pytest.approx(1, abs=0.05)
-
-
-def test_bursts_of_five_have_dispersion_five() -> None:
-    counts = 5 * np.random.default_rng(3).poisson(0.4, 20_000)
-    assert dispersion(counts) == pytest.approx(5, rel=0.05)
-
-
-@pytest.mark.parametrize("counts", [[], [0] * 100, [50, 0, 0], [2] * 50])
-def test_too_little_or_too_regular_is_one(counts: list[int]) -> None:
-    assert dispersion(counts) == 1

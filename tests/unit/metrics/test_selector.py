@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 import pytest
 
 from seatrial.metrics.counting import Weights, counting
 from seatrial.metrics.selector import Matcher, Selector, parse
+from seatrial.metrics.templates import servers
 from seatrial.metrics.types import Sli
 
 
@@ -107,12 +109,24 @@ def test_own_counters_say_what_each_series_adds() -> None:
             "objective x: the template http-latency needs a threshold, such as 250ms",
         ),
         (
-            Sli("x", template="http-latency", server="abacus", threshold_s=1),
-            "no server named 'abacus' is known; the known ones are ml-model, mlserver",
+            Sli("x", template="http-latency", server="abacus", threshold=Decimal(1)),
+            f"no server named 'abacus' is known; the known ones are {', '.join(servers())}",
         ),
         (
             Sli("x", template="accuracy", server="mlserver"),
             "mlserver has no template 'accuracy'; it offers http-availability, http-latency",
+        ),
+        (
+            Sli("x", template="label-accuracy", server="mlserver"),
+            (
+                "mlserver has no template 'label-accuracy'; it offers http-availability, http-latency; "
+                "label-accuracy is offered by ml-model"
+            ),
+        ),
+        (Sli("x", template="check"), "objective x: the template check needs where: {check: …}"),
+        (
+            Sli("x", template="label-absolute-error"),
+            "objective x: the template label-absolute-error needs a threshold, such as 0.5",
         ),
     ],
 )

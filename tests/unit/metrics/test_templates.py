@@ -1,72 +1,51 @@
-"""The templates against the metrics pages of the real servers."""
+"""Templates: what a file may say, and what is made of it."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from decimal import Decimal
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 from pydantic import ValidationError
 
-from seatrial.metrics.counting import counting
-from seatrial.metrics.templates import Server, find, servers
+from seatrial.api.templates import MEANINGS
+from seatrial.metrics.counting import Weights, counting
+from seatrial.metrics.templates import Histogram, Server, find, servers
 from seatrial.metrics.types import Sli
-
-# Of MLServer 1.7.1 after 20 inferences (6 of them failed on purpose), one of a named version, one malformed, one of a
-# model that doesn't exist, and some readiness probes.
-PAGE = Path(__file__).parent / "pages" / "mlserver-1.7.1.txt"
-
-
-def count(sli: Sli) -> tuple[int, int]:
-    how = counting(sli)
-    total = bad = 0
-    for family in text_string_to_metric_families(PAGE.read_text()):
-        for sample in family.samples:
-            weights = how.weights({"__name__": sample.name, **sample.labels})
-            if weights:
-                total += weights.total * int(sample.value)
-                bad += weights.bad * int(sample.value)
-    return total, bad
-
-
-def test_mlserver_availability_counts_inferences_and_no_probes() -> None:
-    assert count(Sli("a", template="http-availability", server="mlserver")) == (23, 6)
-
-
-@pytest.mark.parametrize(("threshold_s", "slow"), [(0.005, 12), (0.25, 0), (10.0, 0)])
-def test_mlserver_latency_counts_the_answers_that_availability_calls_good(threshold_s: float, slow: int) -> None:
-    assert count(Sli("l", template="http-latency", server="mlserver", threshold_s=threshold_s)) == (17, slow)
 
 
 def test_every_template_resolves_for_every_server_that_offers_it() -> None:
-    assert list(servers()) == ["ml-model", "mlserver"]
     for name, server in servers().items():
-        assert server.offered == ("http-availability", "http-latency")
         for template in server.offered:
-            assert counting(Sli("x", template=template, server=name, threshold_s=0.25)).metrics
+            where = MEANINGS[template].where
+            sli = Sli("x", template, name, threshold=Decimal("0.25"), where=((where, "y"),) if where else ())
+            assert counting(sli).elsewhere == (server.source_of(template) != "pod")
 
 
 def test_a_server_may_be_left_out() -> None:
-    assert find("http-availability", None) == servers()["ml-model"].templates.http_availability
+    assert find("http-availability", None) == servers()["ml-model"].templates["http-availability"]
 
 
 @pytest.mark.parametrize(
-    ("unit", "threshold_s", "edge"),
-    [("s", 0.25, 0.25), ("ms", 0.57, 570.0), ("ms", 0.1, 100.0), ("us", 0.3, 300_000.0)],
+    ("unit", "threshold", "edge"),
+    [("s", "0.25", 0.25), ("ms", "0.57", 570.0), ("ms", "0.1", 100.0), ("us", "0.3", 300_000.0), ("1", "0.5", 0.5)],
 )
 def test_thresholds_are_turned_into_the_unit_of_the_server_without_rounding(
-    unit: str, threshold_s: float, edge: float
+    unit: str, threshold: str, edge: float
 ) -> None:
-    server = Server.model_validate(
-        {
-            "server": "x",
-            "verified": "-",
-            "templates": {"http-latency": {"unit": unit, "buckets": "x_bucket{$selector}"}},
-        }
-    )
-    assert server.templates.http_latency
-    every, good = server.templates.http_latency.counters(threshold_s)
+    name = "label-absolute-error" if unit == "1" else "feature-freshness"
+    histogram = server({name: {"unit": unit, "buckets": "x_bucket{$selector}"}}).templates[name]
+    assert isinstance(histogram, Histogram)
+    every, good = histogram.counters(Decimal(threshold))
     assert (every.edge, good.edge) == (float("inf"), edge)
+
+
+def test_several_counters_add_up_and_where_narrows_all_of_them() -> None:
+    two = server({"http-availability": {"total": ["ok{$selector}", "failed{$selector}"], "bad": "failed{$selector}"}})
+    assert two.templates["http-availability"].texts == ("ok{$selector}", "failed{$selector}", "failed{$selector}")
+    how = counting(Sli("x", template="feature-missing", where=(("feature", "amount"),)))
+    assert how.weights({"__name__": "ml_model_feature_missing_total", "feature": "amount"}) == Weights(0, 1)
+    assert how.weights({"__name__": "ml_model_feature_observations_total", "feature": "amount"}) == Weights(1, 0)
+    assert how.weights({"__name__": "ml_model_feature_missing_total", "feature": "age"}) is None
 
 
 @pytest.mark.parametrize(
@@ -74,11 +53,38 @@ def test_thresholds_are_turned_into_the_unit_of_the_server_without_rounding(
     [
         {"http-availability": {"total": "rate(x[5m])", "bad": "x{$selector}"}},
         {"http-availability": {"total": "x{$selector}"}},
-        {"http-latency": {"unit": "h", "buckets": "x_bucket{$selector}"}},
-        {"http-latency": {"unit": "s", "buckets": 'x_bucket{le="1",$selector}'}},
+        {"http-availability": {"total": "x{$selector}", "bad": "x{$selector}", "good": "x{$selector}"}},
+        {"http-availability": {"total": [], "bad": "x{$selector}"}},
+        {"http-availability": {"unit": "s", "buckets": "x_bucket{$selector}"}},
+        {"feature-freshness": {"total": "x{$selector}", "bad": "x{$selector}"}},
+        {"feature-freshness": {"unit": "h", "buckets": "x_bucket{$selector}"}},
+        {"feature-freshness": {"unit": "s", "buckets": 'x_bucket{le="1",$selector}'}},
         {"accuracy": {"total": "x{$selector}", "bad": "x{$selector}"}},
     ],
 )
-def test_a_template_file_that_is_wrong_is_refused(templates: dict[str, dict[str, str]]) -> None:
+def test_a_template_file_that_is_wrong_is_refused(templates: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        Server.model_validate({"server": "x", "verified": "-", "templates": templates})
+        server(templates)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"errors": "none"}, "what errors and latency say of http-availability"),
+        ({"latency": "ratio"}, "what errors and latency say of http-latency"),
+        ({"instead": {}}, "say under instead what to do about http-latency"),
+        ({"instead": {"speed": "x"}}, "there is no template speed"),
+    ],
+)
+def test_what_a_file_says_of_its_server_must_be_what_it_offers(changes: dict[str, object], why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        server({"http-availability": {"total": "x{$selector}", "bad": "x{$selector}"}}, **changes)
+
+
+def server(templates: dict[str, object], **changes: object) -> Server:
+    instead = {
+        name: "measure at the gateway" for name in ("http-availability", "http-latency") if name not in templates
+    }
+    errors = "ratio" if "http-availability" in templates else "none"
+    described = {"server": "x", "title": "-", "verified": "-", "errors": errors, "latency": "none", "instead": instead}
+    return Server.model_validate({**described, "templates": templates, **changes})

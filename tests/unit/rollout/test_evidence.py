@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from seatrial.api.status import DEPLOYMENT_STATUS, ModelDeploymentStatus, Phase, dump
 from seatrial.api.trial import Restart, Totals, Trial
+from seatrial.judge.dispersion import Clustering
 from seatrial.judge.restart import MAX_RESTARTS, RESTART_REQUESTS
 from seatrial.judge.types import Verdict
 from seatrial.metrics.types import Checkpoint, Measurements, Reading
-from seatrial.rollout.evidence import open_step, request_for, weigh
+from seatrial.rollout.evidence import Service, open_step, request_for, weigh
 from tests.unit.rollout import builders as b
 
 if TYPE_CHECKING:
@@ -229,3 +230,32 @@ def test_outage_that_stable_shows_one_scrape_later_blames_nobody() -> None:
 def test_blame_does_not_wait_for_a_stable_that_is_not_scraped() -> None:
     condemned = after(BEGUN, reading(50, 40, age_s=25.0), reading(450, age_s=40.0))
     assert condemned.evidence[0].verdict == "Burning"
+
+
+BURSTS = Clustering(squares=250.0, events=50, bad_intervals=5, total=100, bad=0)
+
+
+def test_bursts_of_the_candidate_or_of_stable_are_less_evidence() -> None:
+    alone = look(BEGUN, measured(reading(1000, 45)))
+    own = look(BEGUN, measured(replace(reading(1000, 45), clustering=BURSTS)))
+    usual = weigh(
+        BEGUN, b.B.hash, b.A.hash, measured(reading(1000, 45)), fresh_s=FRESH_S, service={KEY: Service(dispersion=8.0)}
+    )[0]
+    assert (alone.dispersion, own.dispersion, usual.dispersion) == (1, 5, 8)
+    assert alone.e_value > own.e_value > usual.e_value
+    assert "bursts of about 5" in own.sentence
+
+
+def test_how_errors_fell_on_scrapes_is_settled_with_the_counts() -> None:
+    settled = replace(reading(1000, 45).checkpoint, clustering=BURSTS)
+    trial = after(BEGUN, replace(reading(1000, 45), checkpoint=settled))
+    assert request_for("demo", "scorer", b.B.hash, b.A.hash, trial).since[b.B.hash, KEY] == settled
+
+
+def test_too_little_traffic_is_said_with_what_it_would_take() -> None:
+    few = look(BEGUN, measured(reading(100)))
+    assert few.resolution == (
+        "100 requests at 99 % grant 1 bad ones: too few to tell a version within the budget from one a little beyond; "
+        "that takes 300."
+    )
+    assert look(BEGUN, measured(reading(300))).resolution == ""

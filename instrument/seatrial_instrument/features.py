@@ -1,0 +1,226 @@
+"""Counts the features of a batch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+
+from seatrial_instrument import columns
+from seatrial_instrument.blocks import NumericBlock
+from seatrial_instrument.reference import OTHER, Categorical, Numeric
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from seatrial_instrument.reference import Profile
+    from seatrial_instrument.series import Layout
+
+_OBSERVATIONS: Final = "ml_model_feature_observations", "Rows, missing values included"
+_MISSING: Final = "ml_model_feature_missing", "Rows without a usable value"
+_RANGE: Final = "ml_model_feature_out_of_range", "Values outside the training range, and unknown categories"
+_VALUE: Final = "ml_model_feature_value", "Values on the edges of the training profile"
+_CATEGORY: Final = "ml_model_feature_category", "Values by category"
+_REASONS: Final = ("null", "absent", "type")
+_NUMBERS: Final = "fiub"
+_TABLE: Final = 2
+_MISTYPED: Final = object()
+
+
+class Counted(NamedTuple):
+    """What a batch adds: rows, to the block of numeric features, and to single places."""
+
+    rows: int
+    block: NDArray[np.float64]
+    single: Mapping[int, int]
+
+
+class CategoryPlaces:
+    """Where the categories of one column count.
+
+    Parameters
+    ----------
+    places
+        By category; what is not in it counts as `__other__`.
+    other
+        The place of that.
+    """
+
+    def __init__(self, places: Mapping[str, int], other: int) -> None:
+        self.other = other
+        self._places: dict[object, int] = {}
+        self._places.update(places)
+        # Whole numbers come as integers or floats, which are equal as keys.
+        self._places |= {int(name): at for name, at in places.items() if name.isdecimal() and str(int(name)) == name}
+
+    def of(self, value: object) -> int | None:
+        """Return the place of a value, or None when there is no value."""
+        at = self._places.get(value)
+        if at is None:
+            name = columns.category(value)
+            at = None if name is None else self._places.get(name, self.other)
+        return at
+
+
+class _Category(NamedTuple):
+    name: str
+    places: CategoryPlaces
+    rows: int
+    unknown: int
+    missing: Mapping[str, int]
+
+
+class Features:
+    """The watched features of a model.
+
+    Parameters
+    ----------
+    profile
+        Which, and how they were distributed in training.
+    layout
+        Receives their series.
+    """
+
+    def __init__(self, profile: Profile, layout: Layout) -> None:
+        self._columns = profile.columns
+        numeric = [feature for feature in profile.features if isinstance(feature, Numeric)]
+        self._block = NumericBlock(numeric, layout)
+        self._rows = layout.reserve(1)
+        self._numeric = [(feature.name, self._numeric_series(index, layout)) for index, feature in enumerate(numeric)]
+        self._categorical = [
+            _category_series(feature, layout) for feature in profile.features if isinstance(feature, Categorical)
+        ]
+        order = {name: index for index, name in enumerate(profile.columns)}
+        chosen = [order[feature.name] for feature in numeric]
+        self._chosen = None if chosen == list(range(len(profile.columns))) else np.array(chosen, np.intp)
+        self._chosen_categories = [order[category.name] for category in self._categorical]
+
+    def rows(self, data: Any) -> int:  # noqa: ANN401 # any table
+        """Count the rows of a table.
+
+        Raises
+        ------
+        TypeError
+            This is no table.
+        """
+        if isinstance(data, np.ndarray) or columns.is_records(data):
+            return len(data)
+        return next((len(columns.column_of(data, name)) for name in columns.names_of(data)), 0)  # type: ignore[arg-type] # a column has a length
+
+    def count(self, data: Any, pick: slice) -> Counted:  # noqa: ANN401 # any table
+        """Count a batch; nothing is added yet.
+
+        Parameters
+        ----------
+        data
+            A matrix of shape (rows, all columns of the model), or any table with named columns, or a list of records.
+        pick
+            Which rows.
+
+        Raises
+        ------
+        TypeError, ValueError
+            This is no table, or it has not the columns of the model.
+        """
+        if isinstance(data, np.ndarray) and data.ndim == _TABLE and not data.dtype.names:
+            if data.shape[1] != len(self._columns):
+                raise ValueError(
+                    f"the matrix has {data.shape[1]} columns, the profile's model has {len(self._columns)}"
+                )
+            data = data[pick]
+            if data.dtype.kind in _NUMBERS and not isinstance(data, np.ma.MaskedArray):
+                return self._count_matrix(data)
+            data = dict(zip(self._columns, data.T, strict=True))
+        elif columns.is_records(data):
+            return self._count_records(data[pick])
+        else:
+            names = set(columns.names_of(data))
+            data = {name: columns.column_of(data, name)[pick] for name in self._watched if name in names}  # type: ignore[index] # a column can be sliced
+        return self._count_columns(data, Counter(), len(next(iter(data.values()), ())))
+
+    def add(self, cells: NDArray[np.float64], counted: Counted) -> None:
+        """Add what a batch counts."""
+        self._block.add(cells, counted.block)
+        cells[self._rows] += counted.rows
+        for at, rows in counted.single.items():
+            cells[at] += rows
+
+    @property
+    def _watched(self) -> list[str]:
+        return [*(name for name, _ in self._numeric), *(category.name for category in self._categorical)]
+
+    def _count_matrix(self, data: NDArray[Any]) -> Counted:
+        numbers = data if self._chosen is None else data[:, self._chosen]
+        single: Counter[int] = Counter()
+        for category, index in zip(self._categorical, self._chosen_categories, strict=True):
+            _count_category(category, data[:, index].tolist(), 0, single)
+        return Counted(len(data), self._block.count(numbers.astype(np.float64, copy=False)), single)
+
+    def _count_records(self, records: Sequence[Mapping[str, object]]) -> Counted:
+        data = {name: [record.get(name) for record in records] for name in self._watched}
+        absent = Counter({name: sum(name not in record for record in records) for name in self._watched})
+        return self._count_columns(data, absent, len(records))
+
+    def _count_columns(self, data: Mapping[str, Any], absent: Counter[str], rows: int) -> Counted:
+        """Count columns; a column that is not there is absent in every row."""
+        single: Counter[int] = Counter()
+        numbers = np.full((rows, len(self._numeric)), np.nan)
+        explained = np.zeros(len(self._numeric))
+        for index, (name, missing) in enumerate(self._numeric):
+            found = {"absent": rows}
+            if name in data:
+                numbers[:, index], nulls, mistyped = columns.numeric(data[name])
+                found = {"null": nulls - absent[name], "absent": absent[name], "type": mistyped}
+            explained[index] = sum(found.values())
+            single.update({missing[reason]: count for reason, count in found.items() if count})
+        block = self._block.count(numbers)
+        self._block.missing(block)[:] -= explained
+        for category in self._categorical:
+            values = columns.values_of(data[category.name]) if category.name in data else [None] * rows
+            _count_category(category, values, absent[category.name] if category.name in data else rows, single)
+        return Counted(rows, block, single)
+
+    def _numeric_series(self, index: int, layout: Layout) -> Mapping[str, int]:
+        block, feature = self._block, self._block.columns[index]
+        layout.counter_at(*_OBSERVATIONS, self._rows, feature=feature.name)
+        layout.counter_at(*_MISSING, block.nan(index), feature=feature.name, reason="nan")
+        layout.counter_at(*_RANGE, block.low(index), feature=feature.name, side="low")
+        layout.counter_at(*_RANGE, block.high(index), feature=feature.name, side="high")
+        layout.histogram_at(*_VALUE, feature.edges, block.buckets(index), feature=feature.name)
+        return {reason: layout.counter(*_MISSING, feature=feature.name, reason=reason) for reason in _REASONS}
+
+
+def _category_series(feature: Categorical, layout: Layout) -> _Category:
+    name = feature.name
+    places = {key: layout.counter(*_CATEGORY, feature=name, category=key) for key in (*feature.categories, OTHER)}
+    other = places.pop(OTHER)
+    return _Category(
+        name,
+        CategoryPlaces(places, other),
+        layout.counter(*_OBSERVATIONS, feature=name),
+        layout.counter(*_RANGE, feature=name, side="unknown_category"),
+        {reason: layout.counter(*_MISSING, feature=name, reason=reason) for reason in (*_REASONS, "nan")},
+    )
+
+
+def _count_category(category: _Category, values: Sequence[Any], absent: int, single: Counter[int]) -> None:
+    try:
+        seen = Counter(values)
+    except TypeError:  # a list or the like is no category
+        scalar = (str, int, float)
+        seen = Counter(v if isinstance(v, scalar) or columns.is_null(v) else _MISTYPED for v in values)
+    single[category.rows] += len(values)
+    single[category.missing["absent"]] += absent
+    single[category.missing["null"]] -= absent
+    single[category.missing["type"]] += seen.pop(_MISTYPED, 0)
+    for value, rows in seen.items():
+        at = category.places.of(value)
+        if at is None:
+            single[category.missing["nan" if isinstance(value, float) else "null"]] += rows
+            continue
+        single[at] += rows
+        if at == category.places.other:
+            single[category.unknown] += rows

@@ -1,0 +1,197 @@
+"""Middleware for ASGI and WSGI: counts requests, and says in the answer which version gave it and to which request."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from seatrial_instrument.request import (
+    REQUEST_ID_HEADER,
+    SHADOW_HEADER,
+    VERSION_HEADER,
+    WARM_UP_HEADER,
+    ErrorType,
+    Request,
+    current,
+    error_type_of,
+    request_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
+    from types import TracebackType
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from seatrial_instrument.instrument import Instrument
+
+    Message = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+    ASGIApplication = Callable[[Message, Receive, Send], Awaitable[None]]
+    ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
+
+_OURS: Final = {VERSION_HEADER, REQUEST_ID_HEADER}
+
+
+class _Middleware:
+    """What both kinds share.
+
+    Parameters
+    ----------
+    instrument
+        Counts the requests.
+    version
+        What the answers call the version, in the header `x-model-version`.
+    paths
+        Pattern of the paths that are inference, matched from the start; default: every POST. Other requests (health,
+        metrics, metadata) are passed on uncounted.
+    """
+
+    def __init__(self, instrument: Instrument, version: str, paths: str | None) -> None:
+        self._instrument, self._version = instrument, version
+        self._paths = re.compile(paths) if paths else None
+
+    def _counts(self, method: str, path: str) -> bool:
+        return bool(self._paths.match(path)) if self._paths else method == "POST"
+
+    def _finish(self, request: Request, began_s: float, status: int | None, error: ErrorType | None = None) -> None:
+        """Count a request; the server's own word goes before the status, and no status at all is a failure."""
+        by_status = ErrorType.BACKEND if status is None else error_type_of(status)
+        self._instrument.request(time.perf_counter() - began_s, error or request.error_type or by_status, request.kind)
+
+
+class ASGIMiddleware(_Middleware):
+    """Counts the requests of an ASGI application.
+
+    Parameters
+    ----------
+    app
+        The application.
+    instrument, version, paths
+        As above: who counts, what the answers call the version, and which paths are inference.
+    """
+
+    def __init__(self, app: ASGIApplication, instrument: Instrument, *, version: str, paths: str | None = None) -> None:
+        super().__init__(instrument, version, paths)
+        self._app = app
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Pass a request on, and count it when its answer is complete."""
+        if scope["type"] != "http" or not self._counts(scope["method"], scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        began_s = time.perf_counter()
+        sent = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        request = request_of(
+            sent.get(REQUEST_ID_HEADER), sent.get("host", ""), sent.get(WARM_UP_HEADER), sent.get(SHADOW_HEADER)
+        )
+        added = [
+            (VERSION_HEADER.encode(), self._version.encode("latin-1")),
+            (REQUEST_ID_HEADER.encode(), request.id.encode()),
+        ]
+        status: int | None = None
+        complete = False
+
+        async def send_on(message: Message) -> None:
+            nonlocal status, complete
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                kept = [header for header in message.get("headers", ()) if header[0].lower().decode() not in _OURS]
+                message = {**message, "headers": [*kept, *added]}
+            elif message["type"] == "http.response.body" and not message.get("more_body"):
+                complete = True
+            await send(message)
+
+        token = current.set(request)
+        error: ErrorType | None = None
+        try:
+            await self._app(scope, receive, send_on)
+        except asyncio.CancelledError:
+            error = ErrorType.CLIENT  # a server cancels when the client has gone
+            raise
+        finally:
+            current.reset(token)
+            self._finish(request, began_s, status if complete or error else None, error)
+
+
+class WSGIMiddleware(_Middleware):
+    """Counts the requests of a WSGI application.
+
+    Parameters
+    ----------
+    app
+        The application.
+    instrument, version, paths
+        As above: who counts, what the answers call the version, and which paths are inference.
+    """
+
+    def __init__(self, app: WSGIApplication, instrument: Instrument, *, version: str, paths: str | None = None) -> None:
+        super().__init__(instrument, version, paths)
+        self._app = app
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Pass a request on; it is counted when the server closes its answer."""
+        if not self._counts(environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")):
+            return self._app(environ, start_response)
+        began_s = time.perf_counter()
+
+        def sent(name: str) -> str | None:
+            return environ.get("HTTP_" + name.upper().replace("-", "_"))
+
+        request = request_of(sent(REQUEST_ID_HEADER), sent("host") or "", sent(WARM_UP_HEADER), sent(SHADOW_HEADER))
+        statuses: list[int] = []
+
+        def start(
+            status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None, /
+        ) -> Callable[[bytes], object]:
+            statuses.append(int(status.split(maxsplit=1)[0]))
+            kept = [(name, value) for name, value in headers if name.lower() not in _OURS]
+            kept += [(VERSION_HEADER, self._version), (REQUEST_ID_HEADER, request.id)]
+            return start_response(status, kept, exc_info) if exc_info else start_response(status, kept)
+
+        def finish(error: ErrorType | None) -> None:
+            self._finish(request, began_s, statuses[-1] if statuses else None, error)
+
+        token = current.set(request)
+        try:
+            body = self._app(environ, start)
+        except BaseException:
+            finish(ErrorType.BACKEND)
+            raise
+        finally:
+            current.reset(token)
+        return _Body(body, request, finish)
+
+
+class _Body:
+    """The answer of a WSGI application: tells when it is over."""
+
+    def __init__(self, body: Iterable[bytes], request: Request, finish: Callable[[ErrorType | None], None]) -> None:
+        self._body, self._request, self._finish = body, request, finish
+        self._parts = iter(body)
+        self._error: ErrorType | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        token = current.set(self._request)
+        try:
+            return next(self._parts)
+        except StopIteration:
+            raise
+        except BaseException:
+            self._error = ErrorType.BACKEND
+            raise
+        finally:
+            current.reset(token)
+
+    def close(self) -> None:
+        """Count the request; a server calls this once, whatever happened."""
+        try:
+            if close := getattr(self._body, "close", None):
+                close()
+        finally:
+            self._finish(self._error)

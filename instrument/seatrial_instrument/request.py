@@ -1,0 +1,89 @@
+"""The request that is being answered, known to everything that is called on its behalf."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from contextvars import ContextVar
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+VERSION_HEADER: Final = "x-model-version"
+REQUEST_ID_HEADER: Final = "x-request-id"
+WARM_UP_HEADER: Final = "x-seatrial-warm-up"
+SHADOW_HEADER: Final = "x-seatrial-shadow"
+_SAFE_ID: Final = re.compile(r"[\w.:+/=-]{1,128}", re.ASCII)
+
+
+class Kind(StrEnum):
+    """What a request is for."""
+
+    CLIENT = "client"
+    SHADOW = "shadow"
+    WARM_UP = "warm_up"
+
+
+class ErrorType(StrEnum):
+    """Why an answer is not good; the label `error_type`."""
+
+    NONE = ""
+    CLIENT = "client"
+    REJECTED = "rejected"
+    TIMEOUT = "timeout"
+    SCHEMA = "schema"
+    BACKEND = "backend"
+
+
+@dataclass(slots=True)
+class Request:
+    """One request.
+
+    Attributes
+    ----------
+    id
+        As in the header `x-request-id`; made here when the caller sent none.
+    kind
+        What it is for.
+    error_type
+        Set by the server when the status code does not tell, such as `ErrorType.SCHEMA` for a feature that this version
+        needs and no client sends.
+    """
+
+    id: str
+    kind: Kind = Kind.CLIENT
+    error_type: ErrorType | None = None
+
+
+current: ContextVar[Request | None] = ContextVar("seatrial_request", default=None)
+"""The request that is being answered; None outside of the middleware."""
+
+
+def request_of(request_id: str | None, host: str, warm_up: str | None, shadow: str | None) -> Request:
+    """Describe a request by its headers.
+
+    Parameters
+    ----------
+    request_id, host, warm_up, shadow
+        Values of the headers; a proxy that mirrors a request (Envoy) adds `-shadow` to the host.
+    """
+    identity = request_id if request_id and _SAFE_ID.fullmatch(request_id) else uuid.uuid4().hex
+    if warm_up:
+        return Request(identity, Kind.WARM_UP)
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    return Request(identity, Kind.SHADOW if shadow or name.endswith("-shadow") else Kind.CLIENT)
+
+
+def error_type_of(status: int) -> ErrorType:
+    """Say what an HTTP status blames: wrong requests (4xx) are the client's, turned-away ones (429) are not."""
+    match status:
+        case 429 | 503:
+            return ErrorType.REJECTED
+        case 504:
+            return ErrorType.TIMEOUT
+        case _ if status >= 500:  # noqa: PLR2004 # HTTP's server errors
+            return ErrorType.BACKEND
+        case _ if status >= 400:  # noqa: PLR2004 # HTTP's client errors
+            return ErrorType.CLIENT
+        case _:
+            return ErrorType.NONE

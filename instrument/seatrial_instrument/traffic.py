@@ -1,0 +1,129 @@
+"""Counts requests, ages of features, and results of checks."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from seatrial_instrument.request import ErrorType, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from seatrial_instrument.series import Layout
+
+LATENCY_EDGES_S: Final = (
+    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0,
+)  # fmt: skip
+AGE_EDGES_S: Final = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 21600.0, 86400.0)
+_NAMES: Final = {
+    Kind.CLIENT: ("ml_model_requests", "ml_model_request_duration_seconds"),
+    Kind.SHADOW: ("ml_model_shadow_requests", "ml_model_shadow_request_duration_seconds"),
+}
+
+
+class Traffic:
+    """Answered requests by kind and error, and how long they took.
+
+    Parameters
+    ----------
+    edges_s
+        Edges of the latency histograms in seconds.
+    layout
+        Receives the series.
+    """
+
+    def __init__(self, edges_s: Sequence[float], layout: Layout) -> None:
+        self._edges = tuple(edges_s)
+        self._counts = {
+            (kind, error): layout.counter(total, "Answered requests", error_type=error)
+            for kind, (total, _) in _NAMES.items()
+            for error in ErrorType
+        }
+        self._durations = {
+            kind: layout.histogram(name, "Time to the last byte of the answer", edges_s, with_sum=True)
+            for kind, (_, name) in _NAMES.items()
+        }
+        self._warm_up = layout.counter("ml_model_warmup_requests", "Requests marked as warm-up")
+
+    def add(self, duration_s: float, error: ErrorType, kind: Kind, cells: NDArray[np.float64]) -> None:
+        """Count one request."""
+        if kind is Kind.WARM_UP:
+            cells[self._warm_up] += 1
+            return
+        cells[self._counts[kind, error]] += 1
+        places = self._durations[kind]
+        cells[places.start + bisect_left(self._edges, duration_s) : places.stop - 1] += 1
+        cells[places.stop - 1] += duration_s
+
+
+class Ages:
+    """Ages of features by group.
+
+    Parameters
+    ----------
+    groups
+        Names of the groups.
+    edges_s
+        Edges in seconds.
+    layout
+        Receives the series.
+    """
+
+    def __init__(self, groups: Sequence[str], edges_s: Sequence[float], layout: Layout) -> None:
+        self._edges = np.array(edges_s, np.float64)[:, None]
+        text = "Age of the features when they were used"
+        self._places = {
+            group: layout.histogram("ml_model_feature_age_seconds", text, edges_s, with_sum=True, feature_group=group)
+            for group in groups
+        }
+
+    def add(self, group: str, ages_s: ArrayLike, cells: NDArray[np.float64]) -> None:
+        """Count ages in seconds; NaN (never updated) is older than every edge and not in the sum.
+
+        Raises
+        ------
+        KeyError
+            The group was not declared.
+        """
+        ages = np.atleast_1d(np.asarray(ages_s, np.float64))
+        places = self._places[group]
+        counts = [*np.count_nonzero(ages <= self._edges, axis=1), len(ages), max(float(np.nansum(ages)), 0.0)]
+        cells[places] += counts
+
+
+class Checks:
+    """Results of checks.
+
+    Parameters
+    ----------
+    checks
+        Results by name of the check.
+    layout
+        Receives the series.
+    """
+
+    def __init__(self, checks: Mapping[str, Sequence[str]], layout: Layout) -> None:
+        self._places = {
+            (check, result): layout.counter("ml_model_outcomes", "Results of checks", check=check, result=result)
+            for check, results in checks.items()
+            for result in results
+        }
+
+    def add(self, check: str, result: str, count: int, cells: NDArray[Any]) -> None:
+        """Count a result.
+
+        Raises
+        ------
+        KeyError
+            The check or the result was not declared.
+        ValueError
+            The count is negative.
+        """
+        if count < 0:
+            raise ValueError(f"{check}: a count can't be negative, got {count}")
+        cells[self._places[check, result]] += count

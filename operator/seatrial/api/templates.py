@@ -1,0 +1,51 @@
+"""What SLI templates mean, whatever the server: the names that a ModelSLO may use, and what each of them needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a template counts.
+
+    Attributes
+    ----------
+    good
+        Completes the sentence "An event is good when …".
+    threshold
+        What the threshold of a template with a histogram is: a time, or a number in the unit of what is measured;
+        None for a template of plain counters.
+    where
+        Label that ``where`` must name, because a template counts nothing in particular without it.
+    """
+
+    good: str
+    threshold: Literal["time", "number"] | None = None
+    where: str | None = None
+
+
+MEANINGS: Final[dict[str, Meaning]] = {
+    "http-availability": Meaning("the server did not fail it; a request that was wrong itself is good"),
+    "http-latency": Meaning("it was answered within the threshold", "time"),
+    "time-to-first-token": Meaning("its first token came within the threshold", "time"),
+    "inter-token-latency": Meaning("the token came within the threshold after the one before it", "time"),
+    "time-per-output-token": Meaning("the tokens of its answer took at most the threshold each, on average", "time"),
+    "generation-errors": Meaning("the answer was generated to its end; those that a client gave up are left out"),
+    "generation-aborts": Meaning("the client did not give up before the answer was complete"),
+    "feature-missing": Meaning("the feature had a usable value"),
+    "feature-out-of-range": Meaning("the feature's value was one that the training knew"),
+    "feature-freshness": Meaning("the features were no older than the threshold when they were used", "time"),
+    "prediction-outcome": Meaning("the prediction was a usable one: neither invalid nor a default"),
+    "shadow-agreement": Meaning("the answer to the mirrored request agreed with the one that the client got"),
+    "label-accuracy": Meaning("the prediction turned out to be right"),
+    "label-absolute-error": Meaning("the prediction was off by at most the threshold", "number"),
+    "check": Meaning("the check had the result good", where="check"),
+}
+"""By name of the template, in the order in which they are explained."""
+
+TIMED: Final = tuple(name for name, meaning in MEANINGS.items() if meaning.threshold == "time")
+"""Templates whose threshold is a time."""
+MEASURED: Final = tuple(name for name, meaning in MEANINGS.items() if meaning.threshold == "number")
+"""Templates whose threshold is a number."""
