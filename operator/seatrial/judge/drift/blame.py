@@ -127,7 +127,7 @@ TABLE = (
     ),
     Row(
         "PredictionsApart",
-        lambda s: s.predictions is _ACT,
+        lambda s: s.predictions is _ACT and s.dealing is not None,
         Remedy.ROLL_BACK,
         "both versions see the same features, and the candidate's predictions leave the bounds declared for them",
         about="predictions",
@@ -140,7 +140,7 @@ TABLE = (
     ),
     Row(
         "WorldChanged",
-        lambda s: s.stable_away is _ACT and s.candidate_away is not Level.CLEAR,
+        lambda s: s.stable_away is _ACT and (s.dealing is None or s.candidate_away is not Level.CLEAR),
         Remedy.NOTIFY,
         "what is asked of the model has moved away from what it was trained on: no version is blamed",
         retrain=True,
@@ -157,6 +157,14 @@ TABLE = (
         Remedy.NOTIFY,
         "both versions see the same features, which are those of stable's training data and not of the candidate's: "
         "it was trained on something else",
+    ),
+    Row(
+        "PredictionsMoved",
+        lambda s: s.predictions is _ACT,
+        Remedy.NOTIFY,
+        "features show no drift, yet predictions left their bounds: what the model was trained on may no longer hold",
+        about="predictions",
+        retrain=True,
     ),
     Row(
         "DriftWarning",

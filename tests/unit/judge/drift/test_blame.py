@@ -21,6 +21,8 @@ CASES = [
     (Signals(RANDOM, stable_faulty=ACT), "SourceBroken", Remedy.NOTIFY),
     (Signals(RANDOM, candidate_away=ACT, stable_away=ACT), "WorldChanged", Remedy.NOTIFY),
     (Signals(RANDOM, candidate_away=UNSURE, stable_away=ACT), "WorldChanged", Remedy.NOTIFY),
+    (Signals(None, stable_away=ACT), "WorldChanged", Remedy.NOTIFY),
+    (Signals(None, predictions=ACT), "PredictionsMoved", Remedy.NOTIFY),
     (Signals(RANDOM, stable_away=ACT), "StableOutdated", Remedy.NOTIFY),
     (Signals(RANDOM, candidate_away=ACT), "TrainedElsewhere", Remedy.NOTIFY),
     (Signals(RANDOM, apart=WARN), "DriftWarning", Remedy.NOTIFY),

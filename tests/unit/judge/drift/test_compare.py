@@ -68,8 +68,8 @@ def test_many_features_that_drift_a_little_have_drifted_together() -> None:
     theirs = {f"f{i}": TRAINING for i in range(50)}
     found = compare_all(dict.fromkeys(theirs, normal(0.6, n=80)), theirs, PSI)
     assert found.drifted == ()
-    assert found.level is Level.ACT
-    assert found.mean == pytest.approx(0.23, abs=0.03)
+    assert found.level is Level.WARN
+    assert found.mean == pytest.approx(0.2, abs=0.02)
     rng = np.random.default_rng(3)
     healthy = compare_all({name: drawn(rng, 80) for name in theirs}, theirs, PSI)
     assert healthy.mean < 0.06

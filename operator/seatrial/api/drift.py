@@ -1,0 +1,188 @@
+"""Drift in the API: what a ModelSLO declares about it, and what a ModelDeployment's status shows of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, PlainSerializer
+
+from seatrial.api.fields import (
+    CONFIG,
+    DECIMAL_PATTERN,
+    ApiModel,
+    Duration,
+    PositiveDuration,
+    Time,
+    matches,
+    percentage,
+    positive_decimal,
+    rule,
+)
+
+Action = Literal["rollback", "hold", "notify"]
+
+Level = Annotated[
+    Decimal,
+    PlainSerializer(str, return_type=str),
+    positive_decimal("a level of drift is a positive number below 100, such as '0.2'", below="100"),
+]
+"""A value of the statistic."""
+
+
+class DriftRule(ApiModel):
+    """When a difference between two distributions counts, and what is done then."""
+
+    model_config = ConfigDict(
+        **CONFIG,
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                rule(
+                    f"!{matches(DECIMAL_PATTERN, 'self.warn')} || !{matches(DECIMAL_PATTERN, 'self.act')} || "
+                    "double(self.warn) <= double(self.act)",
+                    "warn must not be above act: for example warn '0.1', act '0.2'",
+                )
+            ]
+        },
+    )
+
+    statistic: Literal["psi", "kl", "js", "ks", "wasserstein", "chi-square"] = "psi"
+    """psi: population stability index. kl: Kullback-Leibler divergence. js: Jensen-Shannon distance in base 2. ks:
+    Kolmogorov-Smirnov on the edges. wasserstein: on the edges, in standard deviations of the reference. chi-square:
+    Cohen's w. For categories, ks and wasserstein stand for the total variation."""
+    warn: Level = Decimal("0.1")
+    """Value from which a difference beyond chance is told."""
+    act: Level = Decimal("0.2")
+    """Value from which something is done about a difference beyond chance."""
+
+
+class FeatureDrift(DriftRule):
+    """Drift of features."""
+
+    action: Action = "rollback"
+    """The most that is done: rollback, hold (the weight stays until a person decides) or notify. What both versions
+    see alike is never more than told."""
+    faulty: Annotated[
+        Decimal,
+        PlainSerializer(str, return_type=str),
+        percentage("faulty is a percentage from 0 to 99, such as '1': how much more may be missing or out of range"),
+    ] = Decimal(1)
+    """Percent of a feature's values, beyond those of the other side, that may be missing or out of range, and percent
+    of predictions that may be invalid."""
+    names: Annotated[tuple[str, ...], Field(max_length=200)] = ()
+    """The features to look at; all that the model server tells of when empty."""
+
+
+class PredictionDrift(DriftRule):
+    """Drift of predictions: the bounds within which a new model may predict differently."""
+
+    action: Action = "notify"
+    """The most that is done: rollback, hold or notify. Predictions of a new model are expected to differ, so more than
+    notify has to be asked for."""
+
+
+class Usual(ApiModel):
+    """The usual level of drift, for traffic that changes by the hour and by the day."""
+
+    ago: PositiveDuration = 7 * 86400.0
+    """How long ago things were as they usually are: 7d is the same hour of last week."""
+    rise: Annotated[
+        Decimal,
+        PlainSerializer(str, return_type=str),
+        positive_decimal("rise is a percentage above 0, such as '25'"),
+    ] = Decimal(25)
+    """Percent by which the statistic must exceed its usual value."""
+
+
+class Drift(ApiModel):
+    """What counts as drift. It takes the series ml_model_* of the metrics contract."""
+
+    model_config = ConfigDict(
+        **CONFIG,
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                rule(
+                    "has(self.features) || has(self.predictions)",
+                    "drift is judged of features or of predictions: name one of them, features: {} will do",
+                )
+            ]
+        },
+    )
+
+    features: FeatureDrift | None = None
+    """Drift of features."""
+    predictions: PredictionDrift | None = None
+    """Drift of predictions."""
+    window: PositiveDuration = 3600.0
+    """How far a look goes back; during a trial at most to its beginning."""
+    alpha: Annotated[
+        Decimal,
+        PlainSerializer(str, return_type=str),
+        positive_decimal("alpha is a probability above 0 and below 0.5, such as '0.01'", below="0.5"),
+    ] = Decimal("0.01")
+    """Probability of a false alarm over all features: over a whole trial for candidate against stable, and for each
+    window at rest."""
+    usual: Usual | None = None
+    """With it, drift from the training profile counts only when it also exceeds its usual level."""
+    confirm: Annotated[int, Field(ge=1, le=10)] = 2
+    """Looks in a row that must find the same before it is told or anything is done."""
+    cooldown: Duration = 3600.0
+    """How long a drift must be gone before it is called over."""
+
+
+@dataclass(frozen=True, slots=True)
+class DriftedFeature:
+    """A feature or an output that has drifted, or is closest to it."""
+
+    __pydantic_config__ = CONFIG
+
+    name: str
+    """Name of the feature or output."""
+    against: str
+    """What the version is compared with: stable or training."""
+    level: str
+    """Clear, Warn, Act or Inconclusive."""
+    sentence: str
+    """Value, limits and observations in plain words."""
+    value: float = 0.0
+    """Value of the statistic, or the share of faulty values."""
+    observations: int = 0
+    """Observations of the version."""
+    shape: str = ""
+    """Its histogram, one character for each bin."""
+    reference_shape: str = ""
+    """The histogram that it is compared with."""
+
+
+@dataclass(frozen=True, slots=True)
+class DriftStatus:
+    """What is known of drift."""
+
+    __pydantic_config__ = CONFIG
+
+    at: Time
+    """When this was last looked at."""
+    version: str
+    """Hash of the version that was looked at: the candidate, or stable when nothing is on trial."""
+    cause: str
+    """Who is at fault: a row of the table of blame; or NoDrift, TooFewObservations, NoSeries, ProfilesDiffer or
+    Unavailable."""
+    remedy: str
+    """What follows: rollback, hold, notify or nothing; nothing until it is confirmed."""
+    sentence: str
+    """The finding in plain words."""
+    asks: str = "nothing"
+    """What this look by itself asks for; what follows is the least that two looks in a row ask for."""
+    looks: int = 0
+    """How many looks in a row have found drift."""
+    confirmed: bool = False
+    """Whether enough looks in a row have found it."""
+    retrain: bool = False
+    """Whether a model trained on newer data would help."""
+    since: Time | None = None
+    """Since when it has been found without being gone for the cooldown."""
+    last_seen: Time | None = None
+    """When it was last found."""
+    features: Annotated[tuple[DriftedFeature, ...], Field(max_length=5)] = ()
+    """The most drifted ones."""
