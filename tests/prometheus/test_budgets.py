@@ -37,10 +37,10 @@ WINDOWS_S = (300.0, 1800.0, 6.0 * HOUR_S, 1.0 * DAY_S, 3.0 * DAY_S, 28.0 * DAY_S
 
 
 def history() -> Iterator[tuple[str, str, int, int, int, int]]:
-    """Write samples of (version, pod, time, good, bad, slow): steady traffic, a new version, a pod that goes away."""
+    """Write samples of (version, pod, time, good, bad, slow): a young version, a pod that ends, slow ones in fives."""
     for at_s in range(FIRST_S, NOW_S + 1, STEP_S):
         minutes = (at_s - FIRST_S) // STEP_S
-        yield OLD, "old-1", at_s, 1000 + 10 * minutes, minutes // 10, minutes // 5
+        yield OLD, "old-1", at_s, 1000 + 10 * minutes, minutes // 10, minutes // 25 * 5
         if at_s < NOW_S - 2 * HOUR_S:
             yield OLD, "old-2", at_s, 10 * minutes, 0, 0
         if at_s >= NOW_S - 20 * 60:
@@ -118,7 +118,9 @@ async def test_windows_of_all_lengths_are_counted_from_hours_that_are_asked_for_
     client.queries = 0
     now_s[0] = NOW_S
     readings = await budgets.read(asks)
-    assert client.queries == 3 * 2 * (3 + 1), "three SLI kinds, total and part, three short windows and the open hour"
+    assert client.queries == 3 * 2 * (3 + 1 + 1), (
+        "three SLI kinds, total and part; three short windows, the open hour, the new minutes"
+    )
     assert readings.unavailable is None
     assert readings.at_s == NOW_S
     # Nobody knows the threshold of "between", and nobody has seen "other".
@@ -130,8 +132,11 @@ async def test_windows_of_all_lengths_are_counted_from_hours_that_are_asked_for_
         # Long windows begin with the hour that is nearest to their beginning.
         assert availability[window_s] == truth(round((NOW_S - window_s) / HOUR_S) * HOUR_S)
     assert availability[28.0 * DAY_S] == truth(None)
-    assert latency[6.0 * HOUR_S][OLD] == (availability[6.0 * HOUR_S][OLD][0], 6 * 60 // 5)
+    assert latency[6.0 * HOUR_S][OLD] == (availability[6.0 * HOUR_S][OLD][0], 14 * 5)
     assert latency[28.0 * DAY_S][NEW] == (availability[28.0 * DAY_S][NEW][0], 0)
+    # Failures came alone and slow answers in fives; the young version had no slow ones to tell it by.
+    assert readings.dispersion["ml", "m", "availability"] == {OLD: 1.0, NEW: 1.0}
+    assert readings.dispersion["ml", "m", "latency"] == {OLD: pytest.approx(5, rel=0.02)}
     client.close()
 
 

@@ -90,7 +90,7 @@ class Bursts:
 
     squares: float = 0.0
     """Squared steps of bad events from scrape to scrape."""
-    events: int = 0
+    expected: float = 0.0
     """What independent bad events would bring these to."""
     bad_scrapes: int = 0
     """Scrapes with bad events."""

@@ -163,12 +163,12 @@ class _Clusterings:
     """How clustered the errors of many runs are, look by look: ``judge.dispersion.Clustering`` for arrays."""
 
     def __init__(self, runs: int) -> None:
-        self._squares, self._events, self._total, self._bad = (np.zeros(runs) for _ in range(4))
+        self._squares, self._expected, self._total, self._bad = (np.zeros(runs) for _ in range(4))
 
     @property
     def dispersion(self) -> NDArray[np.float64]:
         """What ``own_dispersion`` says of each run, shape (runs,)."""
-        ratio = np.divide(self._squares, self._events, out=np.ones_like(self._squares), where=self._events > 0)
+        ratio = np.divide(self._squares, self._expected, out=np.ones_like(self._squares), where=self._expected > 0)
         clipped: NDArray[np.float64] = np.clip(ratio, 1.0, LARGEST_OWN)
         return clipped
 
@@ -177,8 +177,9 @@ class _Clusterings:
         seen = total > 0
         more, more_bad = total[seen].astype(np.float64), bad[seen].astype(np.float64)
         before = np.where(self._total[seen] > 0, self._total[seen], more)
-        self._squares[seen] += squared_step(before, self._bad[seen], more, more_bad)
-        self._events[seen] += self._bad[seen] + more_bad
+        step, expected = squared_step(before, self._bad[seen], more, more_bad)
+        self._squares[seen] += step
+        self._expected[seen] += expected
         self._total[seen], self._bad[seen] = more, more_bad
 
 

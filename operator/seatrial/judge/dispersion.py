@@ -7,10 +7,11 @@ of at least 1; for bursts of a constant size ``D`` is that size, and ``E^(1 / D)
 ``D`` is estimated from what changes between neighbours, here from one interval with ``n`` events and ``b`` bad ones to
 the next, ``n'`` and ``b'``:
 
-    D = sum (b n' - b' n)^2 / (n n')  /  sum (b + b')
+    D = sum (b n' - b' n)^2 / (n n')  /  sum (b + b') (1 - q),      q = (b + b') / (n + n')
 
-With independent errors it is 1 on average, and a version that breaks moves it only once, by the step between its two
-levels, while a burst goes up and down again. It is measured twice, and the larger one holds:
+With independent errors (binomial counts of a common share) it is 1 on average, and a version that breaks moves it only
+once, by the step between its two levels, while a burst goes up and down again. It is measured twice, and the larger one
+holds:
 
 - On the candidate itself, from scrape to scrape. What it saw of its errors so far includes those that it tempers; that
   does no harm, see below. Errors of a single scrape are taken for one burst, up to ``LARGEST_OWN``: a total outage must
@@ -60,9 +61,10 @@ MIN_BAD_INTERVALS = 10
 """Intervals with bad events below which a history tells nothing."""
 
 
-def squared_step(total: Number, bad: Number, next_total: Number, next_bad: Number) -> Number:
-    """Square of the step between two neighbours, which independent errors bring to ``bad + next_bad`` on average."""
-    return (bad * next_total - next_bad * total) ** 2 / (total * next_total)
+def squared_step(total: Number, bad: Number, next_total: Number, next_bad: Number) -> tuple[Number, Number]:
+    """Return the square of the step between two neighbours, and what independent errors bring it to on average."""
+    step = (bad * next_total - next_bad * total) ** 2 / (total * next_total)
+    return step, (bad + next_bad) * (1 - (bad + next_bad) / (total + next_total))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Clustering:
 
     Parameters
     ----------
-    squares, events
+    squares, expected
         Sums of both sides of :func:`squared_step`.
     bad_intervals
         Intervals with bad events.
@@ -80,7 +82,7 @@ class Clustering:
     """
 
     squares: float = 0.0
-    events: int = 0
+    expected: float = 0.0
     bad_intervals: int = 0
     total: int = 0
     bad: int = 0
@@ -89,9 +91,10 @@ class Clustering:
         """Add the next interval. Before the first one there were no errors: it counts as a step from nothing."""
         if total <= 0:
             return self
+        step, expected = squared_step(float(self.total or total), float(self.bad), float(total), float(bad))
         return Clustering(
-            squares=self.squares + squared_step(float(self.total or total), self.bad, total, bad),
-            events=self.events + self.bad + bad,
+            squares=self.squares + step,
+            expected=self.expected + expected,
             bad_intervals=self.bad_intervals + (bad > 0),
             total=total,
             bad=bad,
@@ -100,7 +103,7 @@ class Clustering:
     @property
     def dispersion(self) -> float:
         """The estimate, at least 1: errors are never taken to be more regular than chance."""
-        return max(1.0, self.squares / self.events) if self.events else 1.0
+        return max(1.0, self.squares / self.expected) if self.expected else 1.0
 
 
 NO_EVENTS = Clustering()
@@ -130,5 +133,5 @@ def usual_dispersion(hours: Sequence[Clustering]) -> float | None:
     intervals = sum(hour.bad_intervals for hour in usual)
     if intervals < MIN_BAD_INTERVALS:
         return None
-    found = sum(hour.squares for hour in usual) / sum(hour.events for hour in usual)
+    found = sum(hour.squares for hour in usual) / sum(hour.expected for hour in usual)
     return found if found > 1 + 2 * math.sqrt(2 / intervals) else 1.0

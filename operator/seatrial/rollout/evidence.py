@@ -206,13 +206,13 @@ def _nothing_yet(planned: PlannedObjective, at_s: float) -> ObjectiveEvidence:
 
 def _settled(reading: Reading) -> Settled:
     checkpoint, seen = reading.checkpoint, reading.checkpoint.clustering
-    bursts = Bursts(seen.squares, seen.events, seen.bad_intervals, Totals(seen.total, seen.bad))
+    bursts = Bursts(seen.squares, seen.expected, seen.bad_intervals, Totals(seen.total, seen.bad))
     return Settled(at=checkpoint.at_s, total=checkpoint.total, bad=checkpoint.bad, bursts=bursts)
 
 
 def _checkpoint(settled: Settled) -> Checkpoint:
     seen = settled.bursts
-    clustering = Clustering(seen.squares, seen.events, seen.bad_scrapes, seen.last.total, seen.last.bad)
+    clustering = Clustering(seen.squares, seen.expected, seen.bad_scrapes, seen.last.total, seen.last.bad)
     return Checkpoint(at_s=settled.at, total=settled.total, bad=settled.bad, clustering=clustering)
 
 

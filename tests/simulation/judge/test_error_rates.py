@@ -20,12 +20,12 @@ OBJECTIVE = Objective("availability", "shop", Decimal("99.9"))
 
 
 def simulate(
-    ratio: float, *, runs: int = 1000, burst: int = 1, dispersion: float = 1.0, seed: int = 1
+    ratio: float, *, runs: int = 1000, burst: int = 1, dispersion: float = 1.0, own: bool = True, seed: int = 1
 ) -> tuple[float, float]:
     """Return the 95 % interval of the share rolled back within 6,000 requests, looked at every 10 of them."""
     traffic = Traffic(rate=10, error_ratio=ratio, burst=burst)
     trace = draw(traffic, runs=runs, duration_s=600, look_s=1, rng=np.random.default_rng(seed))
-    outcome = run(Seatrial(OBJECTIVE, dispersion=dispersion), trace)
+    outcome = run(Seatrial(OBJECTIVE, dispersion=dispersion, own=own), trace)
     return outcome.low, outcome.high
 
 
@@ -39,8 +39,17 @@ def test_a_version_at_its_budget_is_hardly_ever_rolled_back() -> None:
 
 def test_clustered_errors_break_the_bound_and_tempering_keeps_it() -> None:
     """Bursts of five are over 1 % without tempering (that they are is why tempering exists), and far under it with."""
-    assert simulate(0.001, burst=5)[0] > 0.02
-    assert simulate(0.001, burst=5, dispersion=5)[1] < 0.01
+    assert simulate(0.001, burst=5, own=False)[0] > 0.02
+    assert simulate(0.001, burst=5)[1] < 0.01, "by the version's own errors alone"
+    assert simulate(0.001, burst=5, own=False, dispersion=5)[1] < 0.01, "by those of stable alone"
+
+
+@pytest.mark.parametrize("ratio", [1.0, 0.2, 0.05, 0.02])
+def test_tempering_costs_a_real_fault_next_to_nothing(ratio: float) -> None:
+    """Errors that come alone, looked at every 10 requests: at most a scrape more, or a fifth of the requests."""
+    trace = draw(Traffic(10, ratio), runs=300, duration_s=300, look_s=1, rng=np.random.default_rng(9))
+    plain, tempered = (run(Seatrial(OBJECTIVE, own=own), trace).requests_mean or 0 for own in (False, True))
+    assert plain <= tempered <= max(plain + 10, 1.2 * plain)
 
 
 def requests_after(healthy: int, ratio: float, *, restarts: bool, runs: int = 150) -> float:

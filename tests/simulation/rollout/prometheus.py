@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from seatrial.metrics.types import Checkpoint, Measurements, Reading
 
 if TYPE_CHECKING:
+    from seatrial.judge.dispersion import Clustering
     from seatrial.metrics.types import Request, Sli
     from tests.simulation.rollout.cluster import Cluster, Counters
 
@@ -79,8 +80,25 @@ class Prometheus:
             total=since.total + newest[0] - base[0],
             bad=since.bad + newest[1] - base[1],
             last_sample_s=samples[seen - 1][0],
-            checkpoint=Checkpoint(settled_s, since.total + settled[0] - base[0], since.bad + settled[1] - base[1]),
+            checkpoint=Checkpoint(
+                settled_s,
+                since.total + settled[0] - base[0],
+                since.bad + settled[1] - base[1],
+                self._clustering(version, sli, since, settled_s),
+            ),
+            clustering=self._clustering(version, sli, since, visible_s),
         )
+
+    def _clustering(self, version: str, sli: Sli, since: Checkpoint, until_s: float) -> Clustering:
+        """Tell how errors fell on the scrapes up to an instant."""
+        found = since.clustering
+        before = self._counts(version, sli, since.at_s)
+        for at_s, _ in self.samples[version]:
+            if since.at_s < at_s <= until_s:
+                now = self._counts(version, sli, at_s)
+                found = found.then(now[0] - before[0], now[1] - before[1])
+                before = now
+        return found
 
     def _counts(self, version: str, sli: Sli, at_s: float) -> tuple[int, int]:
         samples = self.samples.get(version, [])

@@ -142,8 +142,8 @@ def test_bursts_are_told_from_errors_that_come_alone_and_settling_changes_nothin
     ledger.add("good", EVERY, good)
     ledger.add("bad", BAD, bad)
     whole = ledger.clustering
-    assert (whole.bad_intervals, whole.events) == (2, 20)
-    assert whole.dispersion == pytest.approx(5, rel=0.4)  # scrapes with a burst also have more requests
+    assert whole.bad_intervals == 2
+    assert whole.dispersion == pytest.approx(4.2, abs=0.1)
     for settled_s in (101.0, 103.0, 106.0, 109.0):
         ledger.settle(settled_s)
         assert ledger.clustering == whole

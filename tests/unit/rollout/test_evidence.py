@@ -232,7 +232,7 @@ def test_blame_does_not_wait_for_a_stable_that_is_not_scraped() -> None:
     assert condemned.evidence[0].verdict == "Burning"
 
 
-BURSTS = Clustering(squares=250.0, events=50, bad_intervals=5, total=100, bad=0)
+BURSTS = Clustering(squares=250.0, expected=50.0, bad_intervals=5, total=100, bad=0)
 
 
 def test_bursts_of_the_candidate_or_of_stable_are_less_evidence() -> None:
