@@ -102,7 +102,7 @@ image: cluster ## build the operator's image and load it into the cluster
 
 .PHONY: demo-image
 demo-image: cluster ## build the demo model's image and load it into the cluster
-	$(CLUSTER) image seatrial/demo-model:dev -f demo/model/Dockerfile demo/model
+	$(CLUSTER) image seatrial/demo-model:dev -f demo/model/Dockerfile .
 
 .PHONY: deploy
 deploy: image ## install the CRDs and the operator into the cluster

@@ -1,8 +1,11 @@
 """The digit classifier as an MLServer runtime."""
 
+from __future__ import annotations
+
 import os
 from http import HTTPStatus
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import joblib  # type: ignore[import-not-found] # installed in the model's image only
 import numpy as np
@@ -12,6 +15,11 @@ from mlserver.errors import MLServerError  # type: ignore[import-not-found] # se
 from mlserver.types import InferenceRequest, InferenceResponse  # type: ignore[import-not-found] # see above
 
 from demo.model.faults import FaultInjector, FaultPlan, InjectedFaultError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from seatrial_instrument import Instrument
 
 PIXELS = 64
 WARM_UP_PREDICTIONS = 20
@@ -25,8 +33,12 @@ class DigitClassifier(MLModel):  # type: ignore[misc] # the base class is known 
         self._classifier = joblib.load(Path(self.settings.parameters.uri))
         pod = os.environ.get("HOSTNAME", "")
         self._faults = FaultInjector(FaultPlan.from_environment(os.environ), seed=f"{self.version} {pod}")
+        instrument: Instrument | None = self.settings.parameters.extra["instrument"]
+        self._instrument = instrument
+        watched = instrument.profile.features if instrument else ()
+        self._watched = [instrument.profile.columns.index(feature.name) for feature in watched] if instrument else []
         for _ in range(WARM_UP_PREDICTIONS):
-            self._classifier.predict(np.zeros((1, PIXELS)))
+            self._classifier.predict_proba(np.zeros((1, PIXELS)))
         return True
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
@@ -49,5 +61,14 @@ class DigitClassifier(MLModel):  # type: ignore[misc] # the base class is known 
         scans = self.decode(payload.inputs[0], default_codec=NumpyCodec)
         if scans.ndim != 2 or scans.shape[1] != PIXELS:  # noqa: PLR2004 # a table has two dimensions
             raise MLServerError(f"the input has shape {scans.shape}; send (scans, {PIXELS})", HTTPStatus.BAD_REQUEST)
-        digits = NumpyCodec.encode_output("digit", self._classifier.predict(scans))
+        digits = NumpyCodec.encode_output("digit", self._classify(self._faults.spoil(scans, self._watched)))
         return InferenceResponse(model_name=self.name, model_version=self.version, outputs=[digits])
+
+    def _classify(self, scans: NDArray[np.float64]) -> NDArray[np.int64]:
+        lost = np.isnan(scans)
+        shares = self._classifier.predict_proba(np.where(lost, 0, scans))
+        digits: NDArray[np.int64] = self._classifier.classes_[shares.argmax(axis=1)]
+        if self._instrument:
+            # The features as they came, before the lost ones were replaced by darkness.
+            self._instrument.observe(scans, digits, confidence=shares.max(axis=1), defaulted=lost.any(axis=1))
+        return digits

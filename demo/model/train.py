@@ -8,13 +8,18 @@ import sys
 from pathlib import Path
 
 import joblib  # type: ignore[import-not-found] # installed in the model's image only
+import numpy as np
 from sklearn.datasets import load_digits  # type: ignore[import-not-found] # see above
 from sklearn.linear_model import LogisticRegression  # type: ignore[import-not-found] # see above
 from sklearn.model_selection import train_test_split  # type: ignore[import-not-found] # see above
 from sklearn.naive_bayes import GaussianNB  # type: ignore[import-not-found] # see above
 
+from seatrial_instrument.profile import from_dataframe
+
 SYMBOLS = "0123456789abcdefg"  # brightness runs from 0 to 16
 LEAST_GAIN = 0.05
+COLUMNS = [f"pixel_{row}_{column}" for row in range(8) for column in range(8)]
+WATCHED = 8
 
 
 def train(folder: Path) -> dict[str, float]:
@@ -23,8 +28,9 @@ def train(folder: Path) -> dict[str, float]:
     Parameters
     ----------
     folder
-        Receives `v1.joblib` (naive Bayes, the weaker), `v2.joblib` (logistic regression, the better) and
-        `digits.txt`, the held-out scans for the load generator: a line has the true digit and 64 pixels in base 17.
+        Receives `v1.joblib` (naive Bayes, the weaker), `v2.joblib` (logistic regression, the better), the reference
+        profile of each (`v1.profile.json`) and `digits.txt`, the held-out scans for the load generator: a line has the
+        true digit and 64 pixels in base 17.
 
     Returns
     -------
@@ -41,11 +47,23 @@ def train(folder: Path) -> dict[str, float]:
         pixels, digits, test_size=0.3, random_state=0, stratify=digits
     )
     folder.mkdir(parents=True, exist_ok=True)
-    accuracy = {}
-    for quality, classifier in {"v1": GaussianNB(), "v2": LogisticRegression(max_iter=2000)}.items():
+    better = LogisticRegression(max_iter=2000)
+    accuracy, known = {}, None
+    for quality, classifier in {"v1": GaussianNB(), "v2": better}.items():
         classifier.fit(seen, seen_digits)
         joblib.dump(classifier, folder / f"{quality}.joblib")
         accuracy[quality] = float(classifier.score(unseen, unseen_digits))
+    # The pixels that move the better model most, in the unit of its scores.
+    weight = np.abs(better.coef_).mean(axis=0) * seen.std(axis=0)
+    watched = [COLUMNS[index] for index in np.argsort(-weight)[:WATCHED]]
+    for quality in accuracy:
+        answers = joblib.load(folder / f"{quality}.joblib").predict(unseen)
+        profile = from_dataframe(
+            {**dict(zip(COLUMNS, unseen.T, strict=True)), "digit": answers},
+            features=watched, predictions=["digit"], categorical=["digit"], edges_from=known,
+        )  # fmt: skip
+        known = known or profile
+        (folder / f"{quality}.profile.json").write_text(profile.to_json())
     if accuracy["v2"] - accuracy["v1"] < LEAST_GAIN:
         raise RuntimeError(f"v2 must beat v1 by {LEAST_GAIN}: held-out accuracy is {accuracy}")
     lines = [

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import numpy as np
 import pytest
 
 from demo.model.faults import FaultInjector, FaultPlan, InjectedFaultError
@@ -50,11 +51,30 @@ async def test_every_request_waits_for_the_delay() -> None:
     assert asyncio.get_running_loop().time() - started == pytest.approx(0.4)
 
 
+def test_a_sound_pipeline_changes_nothing() -> None:
+    scans = np.full((2, 64), 5.0)
+    assert FaultInjector(FaultPlan(), "3 pod").spoil(scans, [1]) is scans
+
+
+def test_a_broken_pipeline_loses_and_shifts_the_pixels_it_is_told_to() -> None:
+    injector = FaultInjector(FaultPlan.from_environment({"FAULT_NULL_RATIO": "0.2", "FAULT_SHIFT": "4"}), "3 pod")
+    scans = np.full((1, 64), 14.0)
+    spoilt = np.concatenate([injector.spoil(scans, [1, 3]) for _ in range(2000)])
+    lost = np.isnan(spoilt)
+    assert set(np.flatnonzero(lost.any(axis=0))) == {1, 3}
+    assert 340 <= lost[:, 1].sum() <= 460  # 400 within 3.4 standard deviations
+    assert set(spoilt[~lost[:, 1]][:, 1]) == {16}
+    assert set(spoilt[:, 2]) == {14}
+    assert set(scans[0]) == {14}
+
+
 @pytest.mark.parametrize(
     ("environment", "sentence"),
     [
         ({"FAULT_ERROR_RATIO": "5"}, "share between 0 and 1"),
         ({"FAULT_ERROR_RATIO": "nan"}, "share between 0 and 1"),
+        ({"FAULT_NULL_RATIO": "2"}, "FAULT_NULL_RATIO is 2.0; give a share between 0 and 1"),
+        ({"FAULT_SHIFT": "40"}, "between -16 and 16"),
         ({"FAULT_DELAY_MS": "-1"}, "between 0 and 60000"),
         ({"FAULT_DELAY_MS": "900000"}, "between 0 and 60000"),
     ],
