@@ -95,7 +95,9 @@ def experiment_lost(status: ModelDeploymentStatus, _: World) -> str | None:
 def aborted(status: ModelDeploymentStatus, _: World) -> str | None:
     """A person wants it rolled back."""
     ordered = status.trial.ordered if status.trial else None
-    return f"{on_trial(status)} is aborted: {ordered.sentence}" if ordered and ordered.verb is Verb.ABORT else None
+    if not ordered or ordered.verb not in {Verb.ABORT, Verb.ROLLBACK}:
+        return None
+    return f"{on_trial(status)} is aborted: {ordered.sentence}"
 
 
 def fault(status: ModelDeploymentStatus, world: World) -> str | None:

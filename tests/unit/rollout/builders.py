@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from seatrial.api.status import Draining, ModelDeploymentStatus, Phase
-from seatrial.api.strategy import Check, Experiment, Gate, Match, Step, Watch
+from seatrial.api.strategy import Check, Experiment, Gate, Keep, Match, Step, Watch
 from seatrial.api.trial import CheckRun, Order, Restarts, Trial, VersionRef
 from seatrial.judge.types import Verdict
 from seatrial.metrics.types import Checkpoint, Measurements, Reading
@@ -115,6 +115,7 @@ def promoting() -> ModelDeploymentStatus:
 
 
 WATCH = Watch(for_=600.0)
+KEEP = Keep(versions=2, for_=86400.0)
 
 
 def watched(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
