@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from seatrial.api.fields import format_duration
 from seatrial.api.status import Kept, Phase
-from seatrial.api.trial import Split, Untaken
+from seatrial.api.trial import CheckRun, Split, Untaken
 from seatrial.rollout import faults, guards
 from seatrial.rollout.experiment import experiment_result
 from seatrial.rollout.target import drain_s, intended_weight, still_draining
@@ -15,11 +16,16 @@ from seatrial.rollout.world import Wish
 if TYPE_CHECKING:
     from seatrial.api.commands import Hold
     from seatrial.api.status import Draining, ModelDeploymentStatus
+    from seatrial.api.strategy import Check
     from seatrial.api.trial import Trial
     from seatrial.rollout.world import RouteView, World
 
 SPLIT_SETTLES_S = 10.0
 """How long a new weight takes to reach every proxy and the counters of both sides."""
+
+
+CHECK_GRACE_S = 30.0
+"""So long after its timeout a check may still be told to be over."""
 
 
 def note(status: ModelDeploymentStatus, world: World) -> ModelDeploymentStatus:
@@ -63,11 +69,19 @@ def _keep(status: ModelDeploymentStatus, world: World) -> ModelDeploymentStatus:
 def _found(trial: Trial, world: World) -> Trial:
     """Note what the check or the experiment of the step says by now."""
     step = trial.plan.steps[trial.step_index]
-    if step.check and world.check and world.check.name == step.check.name:
-        trial = replace(trial, check=world.check)
+    if step.check and trial.step_since is not None:
+        trial = replace(trial, check=_in_time(step.check, world.check or trial.check, world.now_s - trial.step_since))
     if step.experiment and trial.step_since is not None:
         trial = replace(trial, experiment=experiment_result(trial, step.experiment) or trial.experiment)
     return trial
+
+
+def _in_time(check: Check, run: CheckRun | None, lasted_s: float) -> CheckRun | None:
+    """Let a check fail that is late: one that can't even be started would hold the trial for ever."""
+    if (run and run.state != "Running") or lasted_s < check.timeout + CHECK_GRACE_S:
+        return run
+    said = f": {run.sentence}" if run else ""
+    return CheckRun(check.name, "Failed", f"it was not over within {format_duration(check.timeout)}{said}")
 
 
 def _drains(entry: Draining, route: RouteView | None, now_s: float) -> Draining:

@@ -13,6 +13,7 @@ from seatrial.api.commands import Answer, Command, Hold, Verb
 from seatrial.api.status import Draining, Kept, Outcome, Phase
 from seatrial.api.strategy import Gate, Step
 from seatrial.api.trial import Return
+from seatrial.judge.types import Verdict
 from seatrial.rollout import commands
 from seatrial.rollout.commands import MAX_ANSWERS, obey
 from tests.unit.rollout import builders as b
@@ -137,10 +138,10 @@ def test_a_gate_waits_for_people_and_not_for_time() -> None:
 
 
 def test_a_gate_is_no_way_round_the_judge() -> None:
-    burning = (b.evidence(b.Verdict.Burning, bad=300),)
+    burning = (b.evidence(Verdict.Burning, bad=300),)
     decision = asked(b.at_step(b.GATE, approvals=("ann",)), evidence=burning)
     assert decision.status.phase is Phase.ROLLED_BACK
-    unsure = (b.evidence(b.Verdict.Inconclusive),)
+    unsure = (b.evidence(Verdict.Inconclusive),)
     held = asked(b.at_step(b.GATE, approvals=("ann",)), evidence=unsure)
     assert held.status.trial
     assert held.status.trial.step_index == 1
@@ -188,7 +189,7 @@ def test_a_freeze_ends_by_itself() -> None:
 
 def test_a_pause_never_delays_a_rollback() -> None:
     status = replace(b.on_trial(), paused=Hold("ann", b.NOW))
-    decision = asked(status, evidence=(b.evidence(b.Verdict.Burning, bad=300),))
+    decision = asked(status, evidence=(b.evidence(Verdict.Burning, bad=300),))
     assert decision.status.phase is Phase.ROLLED_BACK
 
 
