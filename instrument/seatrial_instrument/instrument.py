@@ -20,7 +20,7 @@ from seatrial_instrument.constants import constants
 from seatrial_instrument.features import Features
 from seatrial_instrument.predictions import Flaw, Predictions
 from seatrial_instrument.request import ErrorType, Kind, current
-from seatrial_instrument.sampling import Sampler
+from seatrial_instrument.sampling import ALL, Sampler
 from seatrial_instrument.series import Layout
 from seatrial_instrument.traffic import AGE_EDGES_S, LATENCY_EDGES_S, Ages, Checks, Traffic
 
@@ -222,14 +222,15 @@ class Instrument:
     def _observe_features(self, features: Any, request_id: str | None) -> None:  # noqa: ANN401 # any table
         rows = self._features.rows(features)
         pick = self._sampler.pick(rows, request_id)
-        kept = len(range(rows)[pick])
+        kept = rows if pick == ALL else len(range(rows)[pick])
         counted = self._features.count(features, pick) if kept else None
         with self._lock:
             cells = self._cells.values
-            cells[self._rows[True]] += kept
-            cells[self._rows[False]] += rows - kept
             if counted:
+                cells[self._rows[True]] += kept
                 self._features.add(cells, counted)
+            if kept < rows:
+                cells[self._rows[False]] += rows - kept
 
     def _add(self, add: Callable[[NDArray[np.float64]], None]) -> None:
         try:
