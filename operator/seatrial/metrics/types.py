@@ -210,12 +210,16 @@ class BudgetReadings:
     dispersion
         By (namespace, rollout, ``sli.name``) and version: how clustered its bad events of the last hours were, by
         ``judge.dispersion.usual_dispersion``. What can't be told is left out.
+    first_s
+        By (namespace, rollout, ``sli.name``): Unix time of the first hour with events in the longest window. Without
+        finished hours nothing is said.
     """
 
     at_s: float
     unavailable: str | None
     counts: Mapping[tuple[str, str, str], Mapping[float, Mapping[str, tuple[int, int]]]]
     dispersion: Mapping[tuple[str, str, str], Mapping[str, float]] = field(default_factory=dict)
+    first_s: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
 
 
 class BudgetSource(Protocol):
