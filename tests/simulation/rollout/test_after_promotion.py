@@ -15,7 +15,7 @@ WATCH_S = 300.0
 
 
 def strategy(**changes: Any) -> dict[str, Any]:
-    return spec_of("1")["strategy"] | {"watch": {"for": f"{WATCH_S:g}s"}} | changes
+    return {**spec_of("1")["strategy"], "watch": {"for": f"{WATCH_S:g}s"}, **changes}
 
 
 def breaks_at(served: int, share: float) -> Model:
