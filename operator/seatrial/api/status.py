@@ -14,6 +14,7 @@ from pydantic import Field, TypeAdapter
 
 from seatrial.api.commands import Answer, Hold
 from seatrial.api.conditions import Condition
+from seatrial.api.drift import DriftStatus
 from seatrial.api.fields import CONFIG, Time, keyed_by
 from seatrial.api.trial import Return, Trial, VersionRef
 
@@ -167,6 +168,8 @@ class ModelDeploymentStatus:
     """Who holds this rollout by a command, and until when."""
     override: Hold | None = None
     """A person's word against the statistics, while it is in force."""
+    drift: DriftStatus | None = None
+    """What is known of drift, of the version on trial or else of stable; absent when no ModelSLO says drift."""
     draining: Annotated[tuple[Draining, ...], Field(max_length=16)] = ()
     """Versions that lost their traffic and still answer what is in flight."""
     kept: Annotated[tuple[Kept, ...], Field(max_length=10)] = ()
@@ -180,7 +183,7 @@ class ModelDeploymentStatus:
     answers: Annotated[tuple[Answer, ...], Field(max_length=32)] = ()
     """What came of commands, the newest first."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=8, json_schema_extra=keyed_by("type"))] = ()
-    """Accepted, Ready, Progressing, TrafficInSync, SplitAsTold and MetricsAvailable."""
+    """Accepted, Ready, Progressing, TrafficInSync, SplitAsTold, MetricsAvailable and DriftFree."""
 
 
 T = TypeVar("T")

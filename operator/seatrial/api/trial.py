@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from seatrial.api.commands import Verb
+from seatrial.api.drift import Drift
 from seatrial.api.fields import CONFIG, Duration, Time
 from seatrial.api.model_slo import Objective, Rollback
 from seatrial.api.strategy import Step, Sticky, Undecided, Watch
@@ -68,6 +69,8 @@ class Plan:
     """How long the version is still judged after it has got all requests."""
     sticky: Sticky | None = None
     """How users are kept with one version within a step."""
+    drift: Drift | None = None
+    """What counts as drift."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from seatrial.rollout.world import Refusal, Wish, Workload, World
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from seatrial.api.drift import DriftStatus
     from seatrial.controller.cache import Cache, Raw
     from seatrial.kube.client import Kube
     from seatrial.metrics.types import Measurements, MetricSource
@@ -41,7 +42,7 @@ class Sight:
 class Observer:
     """Gathers everything that a tick may need."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts that it sees with
         self,
         kube: Kube,
         cache: Cache,
@@ -49,6 +50,8 @@ class Observer:
         router: Router,
         clock: Callable[[], float],
         fresh_s: float,
+        *,
+        drift: Callable[[Key], DriftStatus | None] = lambda _: None,
     ) -> None:
         self._kube = kube
         self._cache = cache
@@ -56,6 +59,7 @@ class Observer:
         self._router = router
         self._clock = clock
         self._fresh_s = fresh_s
+        self._drift = drift
         self._wishes: dict[Key, tuple[object, Wish | Refusal]] = {}
         self._known_budgets: dict[Key, tuple[object, dict[str, ObjectiveBudget]]] = {}
 
@@ -118,6 +122,7 @@ class Observer:
             frozen=next((budget.frozen for budget in budgets.values() if budget.frozen), None),
             act_problem=act_problem,
             commands=commands_of(raw["spec"]),
+            drift=self._drift(key),
         )
         return Sight(raw, status, world)
 

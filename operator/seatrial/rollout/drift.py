@@ -1,7 +1,7 @@
 """Drift of a model at one look: what has to be counted, and what the counts mean for the version.
 
-During a trial, candidate and stable are compared over the same stretch of time, which is the longest one of 1, 2, 4, …
-minutes that lies within the trial: so stretches are shared by all rollouts. Stable is compared with its training
+During a trial, candidate and stable are compared over the same stretch of time: the longest one of 30 s, 1, 2, 4, …
+minutes within the trial, so that stretches are shared by all rollouts. Stable is compared with its training
 profile over the whole window, at rest and during a trial, and that with the same stretch some time ago when there is a
 usual level.
 """
@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from seatrial.api.drift import DriftedFeature, DriftStatus
+from seatrial.api.status import Phase
 from seatrial.judge.drift.blame import Dealing, Remedy, Signals, blame
 from seatrial.judge.drift.compare import Level, Rule, Together, compare_all
 from seatrial.judge.drift.shares import Excess, Part, compare_shares
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from seatrial.api.drift import Drift, DriftRule
+    from seatrial.api.status import ModelDeploymentStatus
     from seatrial.judge.drift.histogram import Histogram
     from seatrial.metrics.drift_types import DriftReadings
 
-LOOK_S: Final = 60.0
+LOOK_S: Final = 30.0
 """Seconds between two looks during a trial."""
 _LOOKS_PER_WINDOW: Final = 12
 _SHOWN: Final = 5
@@ -100,8 +102,23 @@ class _Found:
                 )
 
 
+def subject_of(namespace: str, rollout: str, status: ModelDeploymentStatus) -> Subject | None:
+    """Say whom a look is about: candidate and stable during a trial, else the version that serves alone."""
+    trial, candidate = status.trial, status.candidate
+    if not status.stable:
+        return None
+    if not candidate or not trial or trial.weighted_at is None or status.phase is Phase.STARTING:
+        return Subject(namespace, rollout, status.stable.hash)
+    if status.phase is not Phase.TRIAL:
+        return Subject(namespace, rollout, candidate.hash)
+    step = trial.plan.steps[trial.step_index]
+    chosen = trial.plan.sticky or step.preview or step.experiment
+    dealing = Dealing.CHOSEN if chosen else Dealing.RANDOM
+    return Subject(namespace, rollout, status.stable.hash, candidate.hash, trial.weighted_at, dealing)
+
+
 def look_every_s(drift: Drift, subject: Subject) -> float:
-    """Tell how often to look: each minute during a trial, twelve times in each window at rest."""
+    """Tell how often to look: twice a minute during a trial, twelve times in each window at rest."""
     return LOOK_S if subject.candidate else max(LOOK_S, drift.window / _LOOKS_PER_WINDOW)
 
 
@@ -139,7 +156,9 @@ def assess(drift: Drift, subject: Subject, readings: DriftReadings, before: Drif
     if any((*owner, version) in readings.mixed for version in (subject.stable, subject.candidate)):
         why = "pods of one version tell of different training profiles, so nothing can be said about drift"
         return _told(subject, now_s, "ProfilesDiffer", why, before)
-    found = _compared(drift, subject, readings)
+    # What has once been confirmed must not become usual by lasting: it is over when it is gone.
+    known = before is not None and before.confirmed
+    found = _compared(drift, subject, readings, usual=not known)
     if not any(one.together.differences for one in found.values()):
         why = f"Prometheus knows no features or predictions of version {subject.version} and its reference"
         return _told(subject, now_s, "NoSeries", why, before)
@@ -185,14 +204,14 @@ def assess(drift: Drift, subject: Subject, readings: DriftReadings, before: Drif
 
 
 def _within(drift: Drift, subject: Subject, now_s: float) -> Stretch | None:
-    """Find the longest shared stretch of time within a trial; None while it is younger than a minute."""
+    """Find the longest shared stretch of time within a trial; None while it is younger than one look."""
     age_s = min(now_s - subject.weighted_at, drift.window)
     if not subject.candidate or age_s < LOOK_S:
         return None
     return Stretch(int(LOOK_S) << (int(age_s // LOOK_S).bit_length() - 1))
 
 
-def _compared(drift: Drift, subject: Subject, readings: DriftReadings) -> dict[str, _Found]:
+def _compared(drift: Drift, subject: Subject, readings: DriftReadings, *, usual: bool) -> dict[str, _Found]:
     """Make all comparisons for which there are counts."""
     now_s, owner = readings.at_s, (subject.namespace, subject.rollout)
 
@@ -202,7 +221,8 @@ def _compared(drift: Drift, subject: Subject, readings: DriftReadings) -> dict[s
     within, whole = _within(drift, subject, now_s), Stretch(round(drift.window))
     mine, theirs = seen(subject.candidate, within), seen(subject.stable, within)
     ours = seen(subject.stable, whole)
-    before = seen(subject.stable, Stretch(whole.length_s, round(drift.usual.ago))) if drift.usual else None
+    ago = Stretch(whole.length_s, round(drift.usual.ago)) if drift.usual and usual else None
+    before = seen(subject.stable, ago)
     training = {v: readings.training.get((*owner, v)) for v in (subject.stable, subject.candidate) if v}
     look = max(1, int((now_s - subject.weighted_at) // LOOK_S))
     found: dict[str, _Found] = {}
@@ -210,14 +230,14 @@ def _compared(drift: Drift, subject: Subject, readings: DriftReadings) -> dict[s
         rule, only = _rule(drift, drift.features), drift.features.names
         faulty = float(drift.features.faulty) / 100
         profile = training[subject.stable]
-        usual = _usual(before, profile, rule) if before and profile else None
+        levels = _usual(before, profile, rule, now=ours) if before and profile and ours else None
         if mine and theirs:
             found["apart"] = _features("stable", mine, theirs, rule, only, look=look, faulty=faulty)
         if mine and (own := training.get(subject.candidate or "")):
-            found["candidate_away"] = _features("training", mine, own, rule, only, look=look, usual=usual)
+            found["candidate_away"] = _features("training", mine, own, rule, only, look=look, usual=levels)
         if ours and profile:
             rare = _each_look(rule)
-            found["stable_away"] = _features("training", ours, profile, rare, only, usual=usual, faulty=faulty)
+            found["stable_away"] = _features("training", ours, profile, rare, only, usual=levels, faulty=faulty)
     if drift.predictions:
         rule = _rule(drift, drift.predictions)
         if mine and theirs:
@@ -268,10 +288,17 @@ def _excess(  # noqa: PLR0913 - passed on
     return compare_shares(name, fault, ours, theirs, limit=limit, alpha=alpha, questions=questions, look=look)
 
 
-def _usual(before: Seen, profile: Seen, rule: Rule) -> dict[str, float]:
-    """Measure how far features were from the training profile when all was as usual."""
-    together = compare_all(before.features, profile.features, rule)
-    return {d.feature: d.value for d in together.differences if d.ours and d.theirs}
+def _usual(before: Seen, profile: Seen, rule: Rule, *, now: Seen) -> dict[str, float]:
+    """Measure how far features were from the training profile when all was as usual.
+
+    A feature that can't be told from what it was then is as usual, whatever its value: two noisy values a quarter
+    apart prove nothing.
+    """
+    usual = {d.feature: d.value for d in compare_all(before.features, profile.features, rule).differences if d.ours}
+    values = {d.feature: d.value for d in compare_all(now.features, profile.features, rule).differences}
+    since = compare_all(now.features, before.features, rule).differences
+    alike = {d.feature for d in since if d.value <= d.critical}
+    return {name: max(value, values.get(name, 0.0)) if name in alike else value for name, value in usual.items()}
 
 
 def _rule(drift: Drift, rule: DriftRule) -> Rule:

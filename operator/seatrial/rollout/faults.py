@@ -13,6 +13,7 @@ from seatrial.api.fields import format_duration
 from seatrial.api.status import Phase
 from seatrial.judge.pod_events import Exposure, judge_pod_events
 from seatrial.judge.types import Verdict
+from seatrial.rollout.blame import drifted
 from seatrial.rollout.guards import action_on, may_go_on, on_trial, past_deadline
 from seatrial.rollout.steps import current_step
 
@@ -116,5 +117,5 @@ def enforced(guard: Guard) -> Guard:
     return guarded
 
 
-FAULTS = (burning, crash_loop, restarting, unready, undecided, check_failed, experiment_lost)
+FAULTS = (burning, crash_loop, restarting, unready, undecided, check_failed, experiment_lost, drifted)
 """All that the operator rolls back for by itself."""

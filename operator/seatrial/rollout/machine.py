@@ -39,7 +39,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from seatrial.api.status import Phase
-from seatrial.rollout import faults, guards, moves
+from seatrial.rollout import blame, faults, guards, moves
 from seatrial.rollout.commands import obey, pending
 from seatrial.rollout.decision import Decision, Notice
 from seatrial.rollout.notices import notices
@@ -89,6 +89,7 @@ TRANSITIONS = (
             ("undecided", faults.enforced(faults.undecided), UNDERWAY),
             ("check failed", faults.enforced(faults.check_failed), frozenset({P.TRIAL})),
             ("experiment lost", faults.enforced(faults.experiment_lost), frozenset({P.TRIAL})),
+            ("drifted", faults.enforced(blame.drifted), frozenset({P.TRIAL})),
             ("aborted", faults.aborted, UNDERWAY),
         )
     ),

@@ -8,6 +8,7 @@ from seatrial.api.fields import format_duration, format_time
 from seatrial.api.status import Phase
 from seatrial.judge.types import Verdict
 from seatrial.rollout import guards
+from seatrial.rollout.blame import held_by_drift
 from seatrial.rollout.steps import current_step, described
 from seatrial.rollout.world import Refusal
 
@@ -90,6 +91,8 @@ def _on_trial(status: ModelDeploymentStatus, world: World, worst: ObjectiveEvide
         return _waiting(status, where, frozen)
     if shut := guards.window_closed(world):
         return "False", "WindowClosed", f"{where}: {shut.sentence}{frozen}"
+    if (drift := held_by_drift(status, world)) and world.now_s - trial.step_since >= step.lasts_s:
+        return "False", drift.cause, f"{where}, held: {drift.sentence}{frozen}"
     if trial.experiment:
         return "True", "Comparing", f"{where}: {trial.experiment.sentence}{frozen}"
     said = f"{worst.slo}/{worst.objective}: {worst.sentence}" if worst else "nothing was measured yet"

@@ -11,6 +11,7 @@ from seatrial.judge.judge import SEVERITY
 from seatrial.judge.split import SplitStep, check_split
 from seatrial.judge.types import Verdict
 from seatrial.rollout import guards
+from seatrial.rollout.blame import drift_free
 from seatrial.rollout.progress import progress
 from seatrial.rollout.seen import requests_of
 from seatrial.rollout.steps import current_step
@@ -39,6 +40,8 @@ def report(status: ModelDeploymentStatus, world: World, wanted: Target) -> Model
         "SplitAsTold": _split_as_told(status),
         "MetricsAvailable": _metrics_available(status, world),
     }
+    if status.drift:
+        found["DriftFree"] = drift_free(status.drift)
     return replace(
         status,
         observed_generation=world.generation,

@@ -9,6 +9,7 @@ from seatrial.api.fields import format_duration
 from seatrial.api.status import Kept, Phase
 from seatrial.api.trial import CheckRun, Split, Untaken
 from seatrial.rollout import faults, guards
+from seatrial.rollout.blame import latest
 from seatrial.rollout.experiment import experiment_result
 from seatrial.rollout.target import drain_s, intended_weight, still_draining
 from seatrial.rollout.world import Wish
@@ -32,7 +33,7 @@ def note(status: ModelDeploymentStatus, world: World) -> ModelDeploymentStatus:
     """Remember what was seen of versions that are out, and of the trial; forget what people said for a time."""
     status = replace(status, paused=_lasting(status.paused, world), override=_lasting(status.override, world))
     draining = tuple(_drains(entry, world.route, world.now_s) for entry in status.draining if _there(entry, world))
-    status = _keep(replace(status, draining=draining), world)
+    status = _keep(replace(status, draining=draining, drift=latest(status, world)), world)
     if not status.trial or not status.candidate:
         return status
     trial = replace(status.trial, evidence=world.evidence or status.trial.evidence)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from seatrial.api.commands import Command, Hold
+    from seatrial.api.drift import DriftStatus
     from seatrial.api.strategy import Keep, Window
     from seatrial.api.trial import CheckRun, ObjectiveEvidence, Plan
 
@@ -153,6 +154,8 @@ class World:
         How the check of the current step goes; None when none runs.
     override
         A person's word against the statistics, while it holds; the phase machine takes it from the status.
+    drift
+        What the last look at drift has found; None before the first one since the operator started.
     """
 
     now_s: float
@@ -170,6 +173,7 @@ class World:
     attested: bool = False
     check: CheckRun | None = None
     override: Hold | None = None
+    drift: DriftStatus | None = None
 
     @property
     def observing(self) -> bool:

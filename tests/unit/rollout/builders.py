@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from seatrial.api.drift import DriftStatus
 from seatrial.api.status import Draining, ModelDeploymentStatus, Phase
 from seatrial.api.strategy import Check, Experiment, Gate, Keep, Match, Step, Watch
 from seatrial.api.trial import CheckRun, Order, Restarts, Trial, VersionRef
@@ -40,7 +41,10 @@ SPEC: dict[str, Any] = {
     "strategy": {"steps": [{"weight": 10, "for": "1m"}, {"weight": 50, "for": "2m", "minRequests": 500}]},
 }
 SLI = {"template": "http-availability", "server": "mlserver"}
-SLO: dict[str, Any] = {"objectives": [{"name": "availability", "target": "99", "sli": SLI}]}
+SLO: dict[str, Any] = {
+    "objectives": [{"name": "availability", "target": "99", "sli": SLI}],
+    "drift": {"features": {}},
+}
 
 
 def plan_of(spec: dict[str, Any], **slos: dict[str, Any]) -> Plan:
@@ -147,6 +151,11 @@ GATE = Step(gate=Gate(name="review"))
 CHECK = Step(check=Check(name="golden", job="golden"))
 EXPERIMENT = Step(experiment=Experiment(match=Match(header="x-group", value="b"), objective="scorer/availability"))
 FAILED = CheckRun("golden", "Failed", "12 of 100 answers differ")
+
+
+DRIFTED = DriftStatus(
+    at=NOW - 20, version=B.hash, cause="FeaturesApart", remedy="rollback", sentence="age: psi 0.6", confirmed=True
+)
 
 
 def rolled_back(*draining: VersionRef, since: float = NOW - 10) -> ModelDeploymentStatus:
