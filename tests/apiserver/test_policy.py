@@ -45,7 +45,7 @@ def policy(api_server: ApiServer) -> Iterator[None]:
 
 
 @pytest.fixture
-def namespace(api_server: ApiServer, policy: None, request: pytest.FixtureRequest) -> str:  # noqa: ARG001 - by order
+def namespace(api_server: ApiServer, policy: None, request: pytest.FixtureRequest) -> str:  # noqa: ARG001 - first of all
     """Make a namespace with a model in it, where alice may command and bob may approve too."""
     name = f"policy-{abs(hash(request.node.nodeid)) % 10**9}"
     assert api_server.kubectl("create", "namespace", name).returncode == 0
@@ -80,6 +80,10 @@ def answer(api_server: ApiServer, namespace: str, identity: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+async def test_without_a_policy_no_name_is_proven(kube: Kube) -> None:
+    assert not await Attestation(kube, time.time).holds()
+
+
 def test_who_signs_with_the_own_name_may_command(api_server: ApiServer, namespace: str) -> None:
     assert ask(api_server, namespace, "alice", command("1", "pause", "alice")) == ""
     assert ask(api_server, namespace, "bob", command("1", "pause", "alice"), command("2", "resume", "bob")) == ""
@@ -88,7 +92,8 @@ def test_who_signs_with_the_own_name_may_command(api_server: ApiServer, namespac
 def test_nobody_signs_with_the_name_of_another(api_server: ApiServer, namespace: str) -> None:
     assert FORGED in ask(api_server, namespace, "alice", command("1", "pause", "bob"))
     assert "has to be admin" in ask(api_server, namespace, None, command("1", "pause", "bob"))
-    forged = changed(DEPLOYMENT, metadata__name="forged", spec__commands=[command("1", "pause", "bob")])
+    forged = changed(DEPLOYMENT, metadata__namespace=namespace, spec__commands=[command("1", "pause", "bob")])
+    forged["metadata"]["name"] = "forged"
     created = api_server.kubectl("create", "-n", namespace, "-f", "-", stdin=forged)
     assert "has to be admin" in created.stderr
 
@@ -154,7 +159,3 @@ async def test_the_operator_sees_whether_the_policy_is_in_force(kube: Kube, api_
         patch = json.dumps({"spec": {"validationActions": actions}})
         assert api_server.kubectl("patch", *binding, patch).returncode == 0
         assert await Attestation(kube, lambda: time.time() + SETTLES_S).holds() is expected
-
-
-async def test_without_a_policy_no_name_is_proven(kube: Kube) -> None:
-    assert not await Attestation(kube, time.time).holds()
