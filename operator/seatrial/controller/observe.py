@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from seatrial.api.slo_status import SLO_STATUS, ObjectiveBudget
 from seatrial.api.status import DEPLOYMENT_STATUS, ModelDeploymentStatus, Phase
 from seatrial.controller.cache import Key
+from seatrial.kube.policy import Attestation
 from seatrial.kube.workloads import MODEL_LABEL, VERSION_LABEL, observe
 from seatrial.metrics.counting import counting
 from seatrial.metrics.types import Request
@@ -60,6 +61,7 @@ class Observer:
         self._clock = clock
         self._fresh_s = fresh_s
         self._drift = drift
+        self._attestation = Attestation(kube, clock)
         self._wishes: dict[Key, tuple[object, Wish | Refusal]] = {}
         self._known_budgets: dict[Key, tuple[object, dict[str, ObjectiveBudget]]] = {}
 
@@ -123,8 +125,15 @@ class Observer:
             act_problem=act_problem,
             commands=commands_of(raw["spec"]),
             drift=self._drift(key),
+            attested=await self._attested(raw, status),
         )
         return Sight(raw, status, world)
+
+    async def _attested(self, raw: Raw, status: ModelDeploymentStatus) -> bool:
+        """Ask whether names under commands are proven, only while a command waits: at rest nothing is read."""
+        answered = {answer.id for answer in status.answers}
+        waits = any(command.id not in answered for command in commands_of(raw["spec"]))
+        return waits and await self._attestation.holds()
 
     def _slos(self, key: Key, raw: Raw) -> dict[str, Raw]:
         """Recall the ModelSLOs that a ModelDeployment answers to, by name."""
