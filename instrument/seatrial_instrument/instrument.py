@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.metrics_core import Metric
 
+    from seatrial_instrument.prediction_log import PredictionLog
     from seatrial_instrument.reference import Profile
 
 _LOG: Final = logging.getLogger("seatrial_instrument")
@@ -103,6 +104,9 @@ class Instrument:
         What to count.
     registry
         Where the metrics page is made; None: nowhere, call `collect` yourself.
+    log
+        Tells a joiner what was answered (of several outputs the first), so that labels and mirrored answers can be
+        compared with it.
     clock
         Monotonic seconds.
 
@@ -119,9 +123,10 @@ class Instrument:
         options: Options = DEFAULTS,
         *,
         registry: CollectorRegistry | None = REGISTRY,
+        log: PredictionLog | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.profile, self.model_name = profile, model_name
+        self.profile, self.model_name, self._log = profile, model_name, log
         self._strict, self._clock, self._complained_s = options.strict, clock, float("-inf")
         layout = Layout({"model_name": model_name})
         self._traffic = Traffic(options.latency_edges_s, layout)
@@ -184,6 +189,9 @@ class Instrument:
                     if slices:
                         worst = [Flaw.NONE] * _rows(predictions) if flaws is None else flaws.tolist()
                         self._predictions.count_slices(slices, worst, cells)
+                if self._log and request:
+                    first = next(iter(predictions.values())) if isinstance(predictions, Mapping) else predictions
+                    self._log.tell(request, first, confidence=confidence, failed=failed, slices=slices)
         except Exception as error:  # noqa: BLE001 # counting must never cost a client its answer
             self._complain(error)
 
