@@ -137,6 +137,24 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Copies:
+    """Copies of requests that a version got in shadow: the service's error budget leaves them out."""
+
+    __pydantic_config__ = CONFIG
+
+    objective: str
+    """ModelSLO and objective that they were counted for."""
+    version: str
+    """Hash of the version."""
+    until: Time
+    """When the shadow ended."""
+    total: int
+    """How many."""
+    bad: int
+    """Bad ones among them."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelDeploymentStatus:
     """State of a ModelDeployment."""
 
@@ -180,6 +198,8 @@ class ModelDeploymentStatus:
     """How versions fared, the newest first."""
     decisions: Annotated[tuple[Decision, ...], Field(max_length=10)] = ()
     """The last decisions, the newest first."""
+    copies: Annotated[tuple[Copies, ...], Field(max_length=64)] = ()
+    """Copies of requests that versions got in shadow, the newest first."""
     answers: Annotated[tuple[Answer, ...], Field(max_length=32)] = ()
     """What came of commands, the newest first."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=8, json_schema_extra=keyed_by("type"))] = ()

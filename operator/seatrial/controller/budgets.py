@@ -13,15 +13,17 @@ from seatrial.api.conditions import Condition
 from seatrial.api.fields import parse_time
 from seatrial.api.model_slo import ModelSLOSpec
 from seatrial.api.slo_status import SLO_STATUS, ModelSLOStatus
-from seatrial.api.status import dump
+from seatrial.api.status import DEPLOYMENT_STATUS, dump
 from seatrial.kube.errors import KubeError
 from seatrial.metrics.types import BudgetAsk
 from seatrial.rollout.budgets import Past, assess, planned_by, slo_status, windows_s
+from seatrial.rollout.copies import running, without
 from seatrial.rollout.evidence import sli_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from seatrial.api.status import Copies
     from seatrial.api.trial import PlannedObjective
     from seatrial.controller.cache import Cache, Raw
     from seatrial.controller.telemetry import Telemetry
@@ -32,12 +34,13 @@ ROUND_S = 60.0
 
 
 class _Wanted(NamedTuple):
-    """One budget: of which ModelDeployment, with which stable version, made when, for which objective."""
+    """One budget: of which ModelDeployment, its stable version, its age, for which objective, and copies to leave out."""
 
     rollout: str
     stable: str
     made_s: float
     planned: PlannedObjective
+    copies: tuple[Copies, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,9 @@ class Budgets:
         try:
             spec = ModelSLOSpec.model_validate(raw["spec"])
             wanted = [
-                _Wanted(rollout["metadata"]["name"], _stable(rollout), _made_s(rollout), planned)
+                _Wanted(
+                    rollout["metadata"]["name"], _stable(rollout), _made_s(rollout), planned, _copies(rollout, now_s)
+                )
                 for rollout in self._answering(meta["namespace"], meta["name"])
                 for planned in planned_by(meta["name"], spec)
             ]
@@ -128,19 +133,19 @@ def _answer(question: _Question, readings: BudgetReadings | None, now_s: float) 
     budgets = old.budgets
     if readings is None or not readings.unavailable:
         budgets = tuple(
-            assess(spec, one.planned, one.rollout, _past(meta["namespace"], one, readings), now_s)
+            assess(spec, one.planned, one.rollout, _past(meta["namespace"], one, readings, now_s), now_s)
             for one in question.wanted
         )
     return replace(slo_status(spec, meta["generation"], budgets), conditions=conditions)
 
 
-def _past(namespace: str, one: _Wanted, readings: BudgetReadings | None) -> Past:
+def _past(namespace: str, one: _Wanted, readings: BudgetReadings | None, now_s: float) -> Past:
     """Gather what is known of the past; a service is as old as its ModelDeployment, or as its first events."""
     key = (namespace, one.rollout, one.planned.key)
     if readings is None:
         return Past({}, since_s=one.made_s)
     return Past(
-        counts=readings.counts.get(key, {}),
+        counts=without(readings.counts.get(key, {}), one.copies, one.planned.key, now_s),
         dispersion=readings.dispersion.get(key, {}).get(one.stable),
         since_s=min(one.made_s, readings.first_s.get(key, one.made_s)),
     )
@@ -150,6 +155,15 @@ def _stable(raw: Raw) -> str:
     """Find the hash of a ModelDeployment's stable version."""
     stable = (raw.get("status") or {}).get("stable") or {}
     return str(stable.get("hash", ""))
+
+
+def _copies(raw: Raw, now_s: float) -> tuple[Copies, ...]:
+    """Find what a ModelDeployment's versions have got in shadow; hardly any has, so hardly any status is read."""
+    status = raw.get("status") or {}
+    if not status.get("copies") and not any("shadow" in step for step in raw["spec"]["strategy"]["steps"]):
+        return ()
+    known = DEPLOYMENT_STATUS.validate_python(status)
+    return (*running(known, now_s), *known.copies)
 
 
 def _made_s(raw: Raw) -> float:
