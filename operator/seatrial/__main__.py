@@ -60,7 +60,7 @@ async def _lead(settings: Settings, kube: Kube, telemetry: Telemetry, lease: Lea
         LOG.info("%s leads", lease.identity)
         prometheus = Prometheus(ConnectionFolder(settings.prometheus_dir, settings.prometheus_url))
         metrics = PrometheusSource(prometheus, look_s=LOOK_SHARE * settings.look_s, clock=time.time)
-        budgets, drift = PrometheusBudgets(prometheus, time.time), PrometheusDrift(prometheus, time.time)
+        budgets, drift = PrometheusBudgets(prometheus, time.time), PrometheusDrift(prometheus)
         # kopf's own way to end takes seconds in which nobody leads: it waits for tasks which it did not start.
         started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         started.add_done_callback(lambda _: listen_for_signals(stop))

@@ -83,7 +83,7 @@ class Drifts:
         due = [one for one in asked if self._due(*one[:3], now_s)]
         if not due:
             return
-        readings = await self._source.read([ask_for(drift, subject, now_s) for _, drift, subject, _ in due])
+        readings = await self._source.read([ask_for(drift, subject, now_s) for _, drift, subject, _ in due], now_s)
         for key, drift, subject, status in due:
             self._looked[key] = subject, now_s
             self._found[key] = found = assess(drift, subject, readings, self._found.get(key) or status.drift)

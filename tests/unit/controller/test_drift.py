@@ -36,7 +36,7 @@ class Counts:
     asks: list[Sequence[DriftAsk]] = field(default_factory=list)
     now_s: float = b.NOW
 
-    async def read(self, asks: Sequence[DriftAsk]) -> DriftReadings:
+    async def read(self, asks: Sequence[DriftAsk], now_s: float) -> DriftReadings:
         self.asks.append(asks)
         owners = [(ask.namespace, ask.rollout, version) for ask in asks for version in ask.stretches]
         seen = {
@@ -45,7 +45,7 @@ class Counts:
             for version, stretches in ask.stretches.items()
             for stretch in stretches
         }
-        return DriftReadings(self.now_s, None, seen, dict.fromkeys(owners, TRAINING))
+        return DriftReadings(now_s, None, seen, dict.fromkeys(owners, TRAINING))
 
 
 @dataclass
@@ -158,10 +158,10 @@ async def test_a_bug_ends_no_loop(scene: Scene, monkeypatch: pytest.MonkeyPatch)
     scene.model(b.stable())
     broken = [True]
 
-    async def read(asks: Sequence[DriftAsk]) -> DriftReadings:
+    async def read(asks: Sequence[DriftAsk], now_s: float) -> DriftReadings:
         if broken.pop() if broken else False:
             raise RuntimeError("a bug")
-        return await Counts().read(asks)
+        return await Counts().read(asks, now_s)
 
     monkeypatch.setattr(scene.counts, "read", read)
     begun = asyncio.Event()
