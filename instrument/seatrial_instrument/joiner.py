@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
 _AT_A_TIME: Final = 5000
+_MOST_VERSIONS: Final = 100
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS prediction (
     key BLOB, shadow INTEGER, rollout TEXT, version TEXT, at_s REAL, predicted TEXT, confidence REAL, slices TEXT,
@@ -130,7 +131,13 @@ class Joiner:
                 scores.cells[:] = np.frombuffer(cells)
 
     def tell(self, predictions: Iterable[Prediction]) -> None:
-        """Remember predictions; one that was told already is passed over."""
+        """Remember predictions; one that was told already is passed over.
+
+        Raises
+        ------
+        ValueError
+            There are too many versions; nothing is remembered then.
+        """
         rows = [
             (
                 _key(p.request_id, p.row), p.shadow, p.rollout, p.version, p.at_s, _text(p.predicted), p.confidence,
@@ -177,7 +184,8 @@ class Joiner:
             scored = self._score(now_s - self._maturity_s)
             compared = self._compare(now_s - self._pair_wait_s)
             self._forget(now_s - self._keep_s)
-            self._save()
+            if scored or compared:
+                self._save()
         return max(scored, compared) == _AT_A_TIME
 
     def collect(self) -> Iterator[Metric]:
@@ -202,6 +210,8 @@ class Joiner:
     def _of(self, rollout: str, version: str) -> Scores:
         scores = self._scores.get((rollout, version))
         if scores is None:
+            if len(self._scores) >= _MOST_VERSIONS:
+                raise ValueError(f"{_MOST_VERSIONS} versions are known already; an old one is forgotten after --keep")
             labels = {"model_name": self._model_name, "rollout_name": rollout, "rollout_version": version}
             scores = self._scores[rollout, version] = Scores(self._truth, labels)
         return scores

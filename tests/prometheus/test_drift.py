@@ -17,7 +17,8 @@ from seatrial.metrics.connection import FixedConnection
 from seatrial.metrics.drift import PrometheusDrift
 from seatrial.metrics.drift_types import DriftReadings, Stretch
 from seatrial.metrics.prometheus import Prometheus
-from seatrial.rollout.drift import Subject, ask_for, assess
+from seatrial.rollout.drift import assess
+from seatrial.rollout.drift_subject import Subject, ask_for
 from seatrial_instrument import Instrument
 from seatrial_instrument.profile import from_dataframe
 

@@ -17,6 +17,10 @@ from click.testing import CliRunner
 from typing_extensions import override
 
 from seatrial.cli.main import main
+from seatrial.metrics.connection import FixedConnection
+from seatrial.metrics.prometheus import Prometheus
+from seatrial.metrics.source import PrometheusSource
+from seatrial.metrics.types import Request
 from tests.prometheus.server import PrometheusServer
 
 if TYPE_CHECKING:
@@ -191,6 +195,17 @@ def test_series_without_a_version_are_named(gateways: PrometheusServer) -> None:
     code, output = check(gateways, *arguments)
     assert code == 1
     assert "rest_server_requests_total come without the label rollout_version, from scorer-bbbbbbbbbb-x" in output
+
+
+async def test_the_operator_sees_that_pods_come_without_a_version(gateways: PrometheusServer) -> None:
+    late_s = 0.0
+    client = Prometheus(FixedConnection(gateways.url))
+    source = PrometheusSource(client, look_s=0.0, clock=lambda: time.time() + late_s)
+    request = Request("ml", "scorer", (OLD, NEW), (), {})
+    assert (await source.measure(request)).unlabelled == {}
+    late_s = 16.0
+    assert (await source.measure(request)).unlabelled == {OLD: ("scorer-bbbbbbbbbb-x",)}
+    client.close()
 
 
 def test_without_a_prometheus_the_check_says_so() -> None:

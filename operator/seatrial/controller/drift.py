@@ -13,7 +13,8 @@ from seatrial.api.drift import Drift
 from seatrial.api.status import DEPLOYMENT_STATUS, ModelDeploymentStatus
 from seatrial.controller.cache import Key
 from seatrial.rollout.blame import shown
-from seatrial.rollout.drift import LOOK_S, Subject, ask_for, assess, look_every_s, subject_of
+from seatrial.rollout.drift import assess
+from seatrial.rollout.drift_subject import LOOK_S, Subject, ask_for, look_every_s, subject_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -119,6 +119,7 @@ class Observer:
             route=self._router.read(raw, route) if route else None,
             evidence=evidence,
             targets_up=measured.targets_up if measured else {},
+            unlabelled=measured.unlabelled if measured else {},
             metrics_down=measured.unavailable if measured else None,
             budget=least(budgets.values()),
             frozen=next((budget.frozen for budget in budgets.values() if budget.frozen), None),

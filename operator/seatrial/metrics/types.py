@@ -154,12 +154,15 @@ class Measurements:
         By (version, ``sli.name``); one for each pair of the request.
     targets_up
         By version: how many of its pods Prometheus scrapes successfully right now.
+    unlabelled
+        By version without any such pod: those that Prometheus scrapes without the labels that name the version.
     """
 
     at_s: float
     unavailable: str | None
     readings: Mapping[tuple[str, str], Reading]
     targets_up: Mapping[str, int]
+    unlabelled: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class MetricSource(Protocol):

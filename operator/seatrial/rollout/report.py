@@ -140,7 +140,16 @@ def _metrics_available(status: ModelDeploymentStatus, world: World) -> Found:
         return "False", "Unavailable", f"the weight is held: {world.metrics_down}"
     if not guards.seen(status, world):
         up, label = world.targets_up.get(status.candidate.hash, 0), status.candidate.label
+        if pods := world.unlabelled.get(status.candidate.hash):
+            return "False", "VersionUnlabelled", _unlabelled(label, pods)
         # Before the trial that is expected: discovery takes seconds. It is worth a warning once requests depend on it.
         value = "Unknown" if status.phase is Phase.STARTING else "False"
         return value, "NotScraped", f"Prometheus scrapes {up} pods of version {label}, which are not all of them"
     return "True", "Available", "Prometheus answers and sees every pod of the candidate"
+
+
+def _unlabelled(label: str, pods: tuple[str, ...]) -> str:
+    return (
+        f"Prometheus scrapes {len(pods)} pods of version {label}, such as {pods[0]}, without the labels rollout_name "
+        f"and rollout_version, so nothing is counted for it: take the scrape rules of manifests/monitoring"
+    )

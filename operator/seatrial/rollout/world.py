@@ -138,6 +138,8 @@ class World:
         What is known of the candidate, judged, by objective; empty when nothing is on trial.
     targets_up
         How many pods of each version Prometheus scrapes successfully right now.
+    unlabelled
+        Pods that Prometheus scrapes without the labels that name their version, by version.
     metrics_down
         Why the metrics source can't be read, in one sentence; None when it answers or wasn't asked.
     budget
@@ -165,6 +167,7 @@ class World:
     route: RouteView | None = None
     evidence: tuple[ObjectiveEvidence, ...] = ()
     targets_up: Mapping[str, int] = field(default_factory=dict)
+    unlabelled: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     metrics_down: str | None = None
     budget: str = ""
     frozen: str | None = None

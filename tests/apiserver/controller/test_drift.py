@@ -51,7 +51,7 @@ def of(counts: tuple[int, ...]) -> Seen:
 
 @pytest.fixture
 async def features(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Features:
-    for name in ("controller.drift.LOOK_S", "rollout.drift.LOOK_S"):
+    for name in ("controller.drift.LOOK_S", "rollout.drift_subject.LOOK_S", "rollout.drift_compare.LOOK_S"):
         monkeypatch.setattr(f"seatrial.{name}", LOOK_S)
     stage.drift = features = Features()
     return features

@@ -280,6 +280,18 @@ def test_impossible_truths_are_refused(options: dict[str, Any], why: str) -> Non
         Truth(**options)
 
 
+def test_versions_are_capped() -> None:
+    joiner = join(":memory:")
+    joiner.tell([said("a", "cat", version=f"v{number}") for number in range(100)])
+    with pytest.raises(ValueError, match="100 versions are known already"):
+        joiner.tell([said("b", "cat", version="v100")])
+    joiner.tell([said("b", "cat", version="v99")])
+    joiner.tick(100.0)
+    page = Page(joiner)
+    assert page("matured_predictions_total", "v99") == 1
+    assert page("matured_predictions_total", "v100") is None
+
+
 def test_predictions_must_not_be_forgotten_before_they_mature() -> None:
     with pytest.raises(ValueError, match="mature after 100 s but are kept for 50 s only"):
         join(":memory:", keep_s=50.0)

@@ -11,7 +11,8 @@ from seatrial.api.drift import Drift
 from seatrial.judge.drift.blame import Dealing
 from seatrial.judge.drift.shares import Part
 from seatrial.metrics.drift_types import DriftReadings, Seen, Stretch
-from seatrial.rollout.drift import Subject, ask_for, assess, look_every_s
+from seatrial.rollout.drift import assess
+from seatrial.rollout.drift_subject import Subject, ask_for, look_every_s
 from tests.unit.judge.drift.builders import normal
 
 if TYPE_CHECKING:
