@@ -60,7 +60,7 @@ async def test_shadow_gate_check_watch_and_late_rollback(ship: Ship) -> None:
     job = golden(passes=True)
     job["metadata"]["namespace"] = ship.namespace
     await ship.apply(job)
-    steps = [
+    steps: list[Raw] = [
         {"shadow": {"percent": 100}, "for": "4s", "minRequests": 50},
         {"gate": {"name": "review"}},
         {"weight": 50, "for": "4s", "minRequests": 60},
@@ -78,9 +78,8 @@ async def test_shadow_gate_check_watch_and_late_rollback(ship: Ship) -> None:
         await ship.until(lambda s: condition(s, "Progressing")["reason"] == "Checking")
         await ship.until(lambda s: s["phase"] == "Watching")
         assert ship.status["weight"] == 100
-        pods = await kubectl(
-            "get", "deployments", "-n", ship.namespace, "-o", "jsonpath={.items[*].status.readyReplicas}"
-        )
+        ready = "jsonpath={.items[*].status.readyReplicas}"
+        pods = await kubectl("get", "deployments", "-n", ship.namespace, "-o", ready)
         assert pods.split() == ["1", "1"], "the old version is kept warm"
         status = await ship.until(lambda s: s["phase"] == "RolledBack")
         assert status["stable"]["label"] == "1"
@@ -101,7 +100,7 @@ async def test_a_failed_check_rolls_back(ship: Ship) -> None:
     job = golden(passes=False)
     job["metadata"]["namespace"] = ship.namespace
     await ship.apply(job)
-    steps = [{"weight": 20, "for": "2s"}, {"check": {"name": "golden", "job": "golden"}}, WAITS]
+    steps: list[Raw] = [{"weight": 20, "for": "2s"}, {"check": {"name": "golden", "job": "golden"}}, WAITS]
     async with ship.load() as load:
         await ship.apply(ship.manifest("2", steps=steps))
         status = await ship.until(lambda s: s["phase"] == "RolledBack")
@@ -135,7 +134,7 @@ async def test_a_former_version_comes_back_without_losing_a_request(ship: Ship) 
     await ship.serve()
     async with ship.load() as load:
         await ship.apply(ship.manifest("2", keep={"versions": 1, "for": "1h"}))
-        await ship.until(lambda s: s["phase"] == "Stable" and s["stable"]["label"] == "2" and s.get("kept"))
+        await ship.until(lambda s: s["phase"] == "Stable" and s["stable"]["label"] == "2" and "kept" in s)
         old = ship.status["kept"][0]["hash"]
         scaled = ("get", f"deployment/{NAME}-{old}", "-n", ship.namespace, "-o", "jsonpath={.spec.replicas}")
         for _ in range(40):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from seatrial.api.drift import DriftStatus
+    from seatrial.api.trial import CheckRun
     from seatrial.controller.cache import Cache, Raw
     from seatrial.kube.client import Kube
     from seatrial.metrics.types import Measurements, MetricSource
@@ -53,6 +54,7 @@ class Observer:
         fresh_s: float,
         *,
         drift: Callable[[Key], DriftStatus | None] = lambda _: None,
+        check: Callable[[Key, Raw, ModelDeploymentStatus], CheckRun | None] = lambda *_: None,
     ) -> None:
         self._kube = kube
         self._cache = cache
@@ -61,6 +63,7 @@ class Observer:
         self._clock = clock
         self._fresh_s = fresh_s
         self._drift = drift
+        self._check = check
         self._attestation = Attestation(kube, clock)
         self._wishes: dict[Key, tuple[object, Wish | Refusal]] = {}
         self._known_budgets: dict[Key, tuple[object, dict[str, ObjectiveBudget]]] = {}
@@ -125,6 +128,7 @@ class Observer:
             frozen=next((budget.frozen for budget in budgets.values() if budget.frozen), None),
             act_problem=act_problem,
             commands=commands_of(raw["spec"]),
+            check=self._check(key, raw, status),
             drift=self._drift(key),
             attested=await self._attested(raw, status),
         )

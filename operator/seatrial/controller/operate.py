@@ -12,12 +12,14 @@ import kopf
 from seatrial.controller.act import Actor
 from seatrial.controller.budgets import Budgets
 from seatrial.controller.cache import Cache
+from seatrial.controller.checks import Checks
 from seatrial.controller.drift import Drifts
 from seatrial.controller.handlers import CHILDREN, OWN, registry_for, take_leave
 from seatrial.controller.loops import Loops
 from seatrial.controller.observe import Observer
 from seatrial.controller.sweep import Sweeper
 from seatrial.controller.tick import Ticker
+from seatrial.notify.webhook import Webhooks
 from seatrial.traffic.httproute import HttpRouteRouter
 
 if TYPE_CHECKING:
@@ -49,11 +51,17 @@ async def operate(  # noqa: PLR0913 - the parts that it puts together
     """
     router, cache = HttpRouteRouter(), Cache()
     found: dict[Key, DriftStatus] = {}
-    observer = Observer(kube, cache, metrics, router, time.time, settings.fresh_s, drift=found.get)
+    checks = Checks(kube, Webhooks(settings.webhook_key, time.time))
+    observer = Observer(kube, cache, metrics, router, time.time, settings.fresh_s, drift=found.get, check=checks.look)
     ticker = Ticker(kube, cache, observer, Actor(kube, cache, router), telemetry, settings)
     loops = Loops(ticker, telemetry)
     namespaces = tuple(name.strip() for name in settings.namespaces.split(",") if name.strip())
-    gone = functools.partial(take_leave, cache, loops, observer.forget)
+
+    def forget(key: Key) -> None:
+        observer.forget(key)
+        checks.forget(key)
+
+    gone = functools.partial(take_leave, cache, loops, forget)
     sweeper = Sweeper(kube, cache, telemetry, [*OWN, *CHILDREN], namespaces)
     beside = [asyncio.create_task(sweeper.run(gone))]
     if budgets:

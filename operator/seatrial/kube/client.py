@@ -61,6 +61,7 @@ RESOURCES = {
     "Pod": _Resource("v1", "pods"),
     "Event": _Resource("v1", "events"),
     "Lease": _Resource("coordination.k8s.io/v1", "leases"),
+    "Job": _Resource("batch/v1", "jobs"),
     "HTTPRoute": _Resource("gateway.networking.k8s.io/v1", "httproutes"),
     "ValidatingAdmissionPolicy": _Resource(ADMISSION_API, "validatingadmissionpolicies"),
     "ValidatingAdmissionPolicyBinding": _Resource(ADMISSION_API, "validatingadmissionpolicybindings"),
