@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from seatrial.api.drift import DriftStatus
     from seatrial.api.strategy import Keep, Window
     from seatrial.api.trial import CheckRun, ObjectiveEvidence, Plan
+    from seatrial.rollout.decision import Division, Fallback, Group, Mirror, Preview, Stickiness
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,11 @@ class RouteView:
     problem
         What the gateway controller complains of, in its words.
     attached
-        Whether the route hangs on the gateways and host names that the spec names.
+        Whether the route hangs on the gateways and host names that the spec names, and all its rules agree.
+    mirror, group, sticky, preview, fallback
+        What the route does besides (see :class:`~seatrial.rollout.decision.Division`).
+    unable
+        What the gateway can't do of what is asked of it, in one sentence.
     """
 
     weights: Mapping[str, int]
@@ -65,10 +70,20 @@ class RouteView:
     resolved: bool
     problem: str | None = None
     attached: bool = True
+    mirror: Mirror | None = None
+    group: Group | None = None
+    sticky: Stickiness | None = None
+    preview: Preview | None = None
+    fallback: Fallback | None = None
+    unable: str | None = None
 
-    def carries(self, weights: Mapping[str, int]) -> bool:
-        """Tell whether the route is as it has to be, for these weights."""
-        return self.attached and dict(self.weights) == dict(weights)
+    def carries(self, division: Division) -> bool:
+        """Tell whether the route is as it has to be, for this division."""
+        idle = division.fallback is not None and division.fallback.active
+        weights = dict.fromkeys(division.weights, 0) if idle else dict(division.weights)
+        extras = ("mirror", "group", "sticky", "preview", "fallback")
+        same = all(getattr(self, extra) == getattr(division, extra) for extra in extras)
+        return self.attached and same and dict(self.weights) == weights
 
     @property
     def programmed(self) -> bool:
