@@ -62,7 +62,9 @@ class RouteView:
     mirror, group, sticky, preview, fallback
         What the route does besides (see :class:`~seatrial.rollout.decision.Division`).
     unable
-        What the gateway can't do of what is asked of it, in one sentence.
+        What the router can't do of what is asked of it, in one sentence.
+    real
+        Shares that versions really get, 0 to 1, where they can only come near the weights.
     """
 
     weights: Mapping[str, int]
@@ -76,6 +78,7 @@ class RouteView:
     preview: Preview | None = None
     fallback: Fallback | None = None
     unable: str | None = None
+    real: Mapping[str, float] | None = None
 
     def carries(self, division: Division) -> bool:
         """Tell whether the route is as it has to be, for this division."""

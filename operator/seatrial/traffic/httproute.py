@@ -26,7 +26,7 @@ from seatrial.rollout.decision import Division, Fallback, Group, Mirror, Preview
 from seatrial.rollout.target import ALL
 from seatrial.rollout.world import RouteView
 from seatrial.traffic import answers
-from seatrial.traffic.router import Apply, Change, Remove, Seen, belongs_to, is_like
+from seatrial.traffic.router import ANNOTATION, Apply, Change, Remove, Seen, belongs_to, is_like
 from seatrial.traffic.rules import added_rules, alone, base_rule, check_size, is_base, own_backends
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     Raw = Mapping[str, Any]
 
 KIND = "HTTPRoute"
-ANNOTATION = "seatrial.dev/division"
-"""On the route: what it was last built for, besides weights. By it, rules that were added are known again."""
 EXTRAS: dict[str, TypeAdapter[Any]] = {
     "mirror": TypeAdapter(Mirror),
     "group": TypeAdapter(Group),
@@ -92,6 +90,13 @@ class HttpRouteRouter:
             preview=preview,
             fallback=noted.fallback,
             unable=_unable(noted, live),
+        )
+
+    def release(self, owner: Raw, seen: Seen) -> tuple[Change, ...]:
+        """Take away what this router made; see :meth:`seatrial.traffic.router.Router.release`."""
+        names = (owner["metadata"]["name"], preview_name(owner))
+        return tuple(
+            Remove(KIND, live) for name in names if (live := seen.routes.get(name)) and belongs_to(owner, live)
         )
 
 

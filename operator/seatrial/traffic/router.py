@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     Raw = Mapping[str, Any]
 
 
+ANNOTATION = "seatrial.dev/division"
+"""On a router's object: what it was last made for and doesn't say otherwise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What is known of one ModelDeployment's objects, raw.
@@ -92,6 +96,9 @@ class Router(Protocol):
 
     def read(self, owner: Raw, seen: Seen) -> RouteView | None:
         """Read the division that the objects ask for, and whether the gateway has taken it; None without any."""
+
+    def release(self, owner: Raw, seen: Seen) -> tuple[Change, ...]:
+        """Say what has to be removed when another router serves the ModelDeployment from now on."""
 
 
 def is_like(wanted: object, live: object) -> bool:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from seatrial.kube.errors import Refused
 from seatrial.rollout.decision import Division, Fallback, Group, Mirror, Preview, Stickiness
-from seatrial.traffic.httproute import ANNOTATION
+from seatrial.traffic.router import ANNOTATION
 from tests.unit.traffic.gateway import NEW, OLD, OWNER, Gateway
 
 STICKY = Stickiness("seat", 3600.0, "t1")
