@@ -18,7 +18,7 @@ from seatrial.controller.loops import Loops
 from seatrial.controller.observe import Observer
 from seatrial.controller.sweep import Sweeper
 from seatrial.controller.tick import Ticker
-from seatrial.traffic.httproute import HttpRouteRouter
+from seatrial.traffic.choice import ChosenRouter
 
 if TYPE_CHECKING:
     from seatrial.api.drift import DriftStatus
@@ -47,7 +47,7 @@ async def operate(  # noqa: PLR0913 - the parts that it puts together
 
     ``started`` is resolved when kopf runs, and has taken the process's signals to itself.
     """
-    router, cache = HttpRouteRouter(), Cache()
+    router, cache = ChosenRouter(), Cache()
     found: dict[Key, DriftStatus] = {}
     observer = Observer(kube, cache, metrics, router, time.time, settings.fresh_s, drift=found.get)
     ticker = Ticker(kube, cache, observer, Actor(kube, cache, router), telemetry, settings)
