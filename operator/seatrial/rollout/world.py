@@ -84,9 +84,13 @@ class RouteView:
         """Tell whether the route is as it has to be, for this division."""
         idle = division.fallback is not None and division.fallback.active
         weights = dict.fromkeys(division.weights, 0) if idle else dict(division.weights)
-        extras = ("mirror", "group", "sticky", "preview", "fallback")
-        same = all(getattr(self, extra) == getattr(division, extra) for extra in extras)
-        return self.attached and same and dict(self.weights) == weights
+        same = self.fallback == division.fallback and dict(self.weights) == weights
+        return self.attached and same and self.does(division)
+
+    def does(self, division: Division) -> bool:
+        """Tell whether the route does all that a division asks for besides weights, and nothing else."""
+        extras = ("mirror", "group", "sticky", "preview")
+        return all(getattr(self, extra) == getattr(division, extra) for extra in extras)
 
     @property
     def programmed(self) -> bool:
