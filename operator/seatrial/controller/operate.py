@@ -20,7 +20,7 @@ from seatrial.controller.observe import Observer
 from seatrial.controller.sweep import Sweeper
 from seatrial.controller.tick import Ticker
 from seatrial.notify.webhook import Webhooks
-from seatrial.traffic.httproute import HttpRouteRouter
+from seatrial.traffic.choice import ChosenRouter
 
 if TYPE_CHECKING:
     from seatrial.api.drift import DriftStatus
@@ -49,7 +49,7 @@ async def operate(  # noqa: PLR0913 - the parts that it puts together
 
     ``started`` is resolved when kopf runs, and has taken the process's signals to itself.
     """
-    router, cache = HttpRouteRouter(), Cache()
+    router, cache = ChosenRouter(), Cache()
     found: dict[Key, DriftStatus] = {}
     checks = Checks(kube, Webhooks(settings.webhook_key, time.time))
     observer = Observer(kube, cache, metrics, router, time.time, settings.fresh_s, drift=found.get, check=checks.look)
