@@ -134,7 +134,7 @@ async def test_a_former_version_comes_back_without_losing_a_request(ship: Ship) 
     await ship.serve()
     async with ship.load() as load:
         await ship.apply(ship.manifest("2", keep={"versions": 1, "for": "1h"}))
-        await ship.until(lambda s: s["phase"] == "Stable" and s["stable"]["label"] == "2" and "kept" in s)
+        await ship.until(lambda s: s["phase"] == "Stable" and s["stable"]["label"] == "2" and bool(s.get("kept")))
         old = ship.status["kept"][0]["hash"]
         scaled = ("get", f"deployment/{NAME}-{old}", "-n", ship.namespace, "-o", "jsonpath={.spec.replicas}")
         for _ in range(40):
