@@ -50,7 +50,7 @@ async def test_the_role_is_enough_for_every_call_of_the_client(
         assert await operator.get("ModelDeployment", "role", "fraud-scorer") is not None
         for kind in ("ModelDeployment", "ModelSLO", "Deployment", "Service", "Pod"):
             await operator.list(kind, None)
-        made = await operator.apply(deployment(owner, VERSION, owner["spec"]["template"], 3, 10))
+        made = await operator.apply(deployment(owner, VERSION, owner["spec"]["template"], 3, 10, 8080))
         served = await operator.apply(service(owner, VERSION, 8080))
         await operator.scale("role", made["metadata"]["name"], 0)
         await operator.emit(owner, severity="Normal", reason="Tested", note="The operator may post Events.")

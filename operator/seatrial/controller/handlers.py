@@ -29,6 +29,9 @@ CHILDREN = {
     "Deployment": ("apps", "v1", "deployments"),
     "Pod": ("", "v1", "pods"),
     "Service": ("", "v1", "services"),
+    "ControllerRevision": ("apps", "v1", "controllerrevisions"),
+    "HorizontalPodAutoscaler": ("autoscaling", "v2", "horizontalpodautoscalers"),
+    "PodDisruptionBudget": ("policy", "v1", "poddisruptionbudgets"),
     "HTTPRoute": (GATEWAY, "v1", "httproutes"),
 }
 """Kinds that a ModelDeployment makes; only those that carry its label are watched."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from seatrial.api.commands import Command, Hold
     from seatrial.api.strategy import Keep, Window
     from seatrial.api.trial import CheckRun, ObjectiveEvidence, Plan
+    from seatrial.rollout.versions import Content
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Workload:
         A sentence saying why pods don't start (unschedulable, image can't be pulled, ...).
     restarts
         Restarts of containers, summed over the pods that are there.
+    autoscaler
+        Who set the number of pods last, when that was an autoscaler: then nobody else does.
     """
 
     version: str
@@ -41,6 +44,7 @@ class Workload:
     crash_looping: str | None = None
     stuck: str | None = None
     restarts: int = 0
+    autoscaler: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,8 @@ class Wish:
         Times in which trials start and go on; None means always.
     keep
         Former versions that stay to be returned to; None keeps none.
+    contents
+        What the ConfigMaps and Secrets hold that the version reads, but for those that may change under it.
     """
 
     version: str
@@ -107,6 +113,7 @@ class Wish:
     observe: bool = False
     windows: tuple[Window, ...] | None = None
     keep: Keep | None = None
+    contents: tuple[Content, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
