@@ -51,7 +51,11 @@ async def wished(stage: Stage, **changes: Any) -> str:
 
 def tries_another_than(version: str) -> Any:
     def holds(status: ModelDeploymentStatus) -> bool:
-        return status.candidate is not None and status.candidate.hash != version and on_trial(status.candidate.hash)(status)
+        return (
+            status.candidate is not None
+            and status.candidate.hash != version
+            and on_trial(status.candidate.hash)(status)
+        )
 
     return holds
 
