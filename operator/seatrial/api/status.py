@@ -72,6 +72,18 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class Queued:
+    """A wish that waits in line for its trial."""
+
+    __pydantic_config__ = CONFIG
+
+    hash: str
+    """Hash of the version."""
+    since: Time
+    """Since when it has waited."""
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryEntry:
     """How one version fared."""
 
@@ -167,6 +179,8 @@ class ModelDeploymentStatus:
     """Who holds this rollout by a command, and until when."""
     override: Hold | None = None
     """A person's word against the statistics, while it is in force."""
+    queued: Queued | None = None
+    """The place of the wished version in line, while only so many trials may run at the same time."""
     draining: Annotated[tuple[Draining, ...], Field(max_length=16)] = ()
     """Versions that lost their traffic and still answer what is in flight."""
     kept: Annotated[tuple[Kept, ...], Field(max_length=10)] = ()

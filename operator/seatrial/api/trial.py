@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from seatrial.api.capacity import Readiness
 from seatrial.api.commands import Verb
 from seatrial.api.fields import CONFIG, Duration, Time
 from seatrial.api.model_slo import Objective, Rollback
@@ -68,6 +69,10 @@ class Plan:
     """How long the version is still judged after it has got all requests."""
     sticky: Sticky | None = None
     """How users are kept with one version within a step."""
+    readiness: Readiness | None = None
+    """What the version's pods must answer before it gets any weight."""
+    max_surge: int | None = None
+    """0 when the trial takes no more pods than one version has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,5 +305,8 @@ class Trial:
     """What the experiment of the current step has found so far."""
     ordered: Order | None = None
     """A command that waits to be carried out."""
+    pods: int | None = None
+    """Pods that all requests take: the most of the version's that were available at once or, with an autoscaler, those
+    that stable had when the trial began."""
     returning: bool = False
     """Whether the version is a former one that is returned to: it takes no steps."""

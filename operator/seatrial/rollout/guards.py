@@ -12,6 +12,7 @@ from seatrial.api.fields import format_duration
 from seatrial.api.status import Phase
 from seatrial.judge.judge import SEVERITY
 from seatrial.judge.types import Verdict
+from seatrial.rollout.pods import weight_carried
 from seatrial.rollout.steps import current_step, described, has_traffic
 from seatrial.rollout.target import ALL, intended_weight
 from seatrial.rollout.windows import closed
@@ -89,9 +90,33 @@ def all_available(status: ModelDeploymentStatus, world: World) -> str | None:
     return f"{on_trial(status)} is ready with {workload.available} of {workload.desired} pods"
 
 
+def model_waits(status: ModelDeploymentStatus, world: World) -> str | None:
+    """The pods are ready, and their models have not yet answered as `spec.readiness` asks."""
+    workload = world.workloads.get(status.candidate.hash) if status.candidate else None
+    if not status.trial or not status.trial.plan.readiness or not workload:
+        return None
+    if world.fitness and world.fitness.fit >= workload.desired:
+        return None
+    said = world.fitness.waits if world.fitness else ""
+    return f"{on_trial(status)} waits for model readiness: {said or 'its pods are being asked'}"
+
+
+def mismatch(status: ModelDeploymentStatus, world: World) -> str | None:
+    """What the model takes or gives is not what callers of stable know, and the spec minds."""
+    readiness = status.trial.plan.readiness if status.trial else None
+    if not readiness or readiness.signature == "ignore" or not world.fitness or not world.fitness.mismatch:
+        return None
+    return f"{on_trial(status)} differs from stable: {world.fitness.mismatch}"
+
+
+def ready_to_serve(status: ModelDeploymentStatus, world: World) -> str | None:
+    """All pods are ready and warmed up, and so are their models."""
+    return None if model_waits(status, world) else all_available(status, world)
+
+
 def first_ready(status: ModelDeploymentStatus, world: World) -> str | None:
     """The first version can serve, and nobody holds it."""
-    return all_available(status, world) if may_go_on(world) else None
+    return ready_to_serve(status, world) if may_go_on(world) else None
 
 
 def may_go_on(world: World) -> bool:
@@ -111,14 +136,14 @@ def stable_wished(status: ModelDeploymentStatus, world: World) -> str | None:
     return None
 
 
-def new_version(status: ModelDeploymentStatus, world: World) -> str | None:
+def new_version(status: ModelDeploymentStatus, world: World, *, in_line: bool = False) -> str | None:
     """The spec asks for a version that is neither stable nor quarantined."""
     wish = world.wish
     if not isinstance(wish, Wish) or wish.paused or not status.stable or len(status.draining) >= MAX_DRAINING:
         return None
     if wish.version == status.stable.hash or wish.version in status.quarantined:
         return None
-    if (world.frozen and not world.override) or window_closed(world):
+    if (world.frozen and not world.override) or window_closed(world) or (not in_line and world.queued):
         return None
     despite = f", although {world.frozen} ({world.override.reason})" if world.frozen and world.override else ""
     return f"version {wish.label} goes on trial beside version {status.stable.label}{despite}"
@@ -128,7 +153,7 @@ def may_get_weight(status: ModelDeploymentStatus, world: World) -> str | None:
     """Pods are ready and warm, the gateway knows the backend, and Prometheus already sees it."""
     if not status.candidate or not status.trial or not may_go_on(world) or window_closed(world):
         return None
-    if not all_available(status, world) or world.metrics_down or not seen(status, world):
+    if not ready_to_serve(status, world) or mismatch(status, world) or world.metrics_down or not seen(status, world):
         return None
     if not in_route(status, world, status.candidate.hash, 0):
         return None
@@ -140,11 +165,23 @@ def straight_on(status: ModelDeploymentStatus, world: World) -> str | None:
     trial = status.trial
     if not status.candidate or not trial or not may_go_on(world) or not all_available(status, world):
         return None
+    if status.phase is Phase.STARTING and model_waits(status, world):
+        return None
     skipped = trial.ordered and trial.ordered.verb is Verb.PROMOTE_FULL
     if not (trial.returning or skipped) or not in_route(status, world, status.candidate.hash, intended_weight(status)):
         return None
     why = f": {trial.ordered.sentence}" if trial.ordered else ", to which somebody returns"
     return f"{on_trial(status)} gets all requests{why}"
+
+
+def cut_short(status: ModelDeploymentStatus, world: World) -> str | None:
+    """The candidate's ready pods can't carry the weight that it is meant to get."""
+    workload, meant = world.workloads.get(status.candidate.hash) if status.candidate else None, intended_weight(status)
+    carries = weight_carried(status, world, meant)
+    if not workload or carries >= meant:
+        return None
+    pods = f"{workload.available} of {workload.desired} pods are ready and warm"
+    return f"it gets {carries} % instead of {meant} % until its pods can carry more: {pods}"
 
 
 def seen(status: ModelDeploymentStatus, world: World) -> bool:

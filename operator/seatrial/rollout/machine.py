@@ -77,6 +77,9 @@ class Transition:
 UNDERWAY = frozenset({Phase.STARTING, Phase.TRIAL, Phase.PROMOTING, Phase.WATCHING})
 """A candidate is there, and stable could take its traffic back."""
 
+IN_LINE_S = 1.0
+"""Seconds between two looks whether it is a wish's turn; they ask nobody."""
+
 P = Phase
 TRANSITIONS = (
     *(
@@ -86,6 +89,7 @@ TRANSITIONS = (
             ("crash loop", faults.enforced(faults.crash_loop), UNDERWAY),
             ("restarts", faults.enforced(faults.restarting), UNDERWAY - {P.STARTING}),
             ("not ready", faults.enforced(faults.unready), UNDERWAY),
+            ("other signature", faults.enforced(faults.other_signature), frozenset({P.STARTING})),
             ("undecided", faults.enforced(faults.undecided), UNDERWAY),
             ("check failed", faults.enforced(faults.check_failed), frozenset({P.TRIAL})),
             ("experiment lost", faults.enforced(faults.experiment_lost), frozenset({P.TRIAL})),
@@ -219,6 +223,8 @@ def _look_again_s(status: ModelDeploymentStatus, world: World, look_s: float) ->
     """Say when to look again without being woken: nothing is polled while nothing is underway."""
     if status.phase in UNDERWAY:
         return look_s
+    if status.queued:
+        return IN_LINE_S
     waits = list(still_draining(status, world.now_s, drain_s(status, world)).values())
     if status.phase is P.DEPLOYING or (status.draining and not waits):
         waits.append(1.0)

@@ -26,7 +26,7 @@ def begin(status: ModelDeploymentStatus, world: World, _: str) -> ModelDeploymen
     wish = world.wish
     version = VersionRef(wish.version, wish.label)
     trial = Trial(version=version, started_at=world.now_s, plan=wish.plan)
-    return replace(_unkept(status, wish.version), candidate=version, trial=trial)
+    return replace(_unkept(status, wish.version), candidate=version, trial=trial, queued=None)
 
 
 def begin_return(status: ModelDeploymentStatus, world: World, _: str) -> ModelDeploymentStatus:

@@ -61,6 +61,10 @@ def _starting(status: ModelDeploymentStatus, world: World) -> Found:
         why = (workload.crash_looping or workload.stuck) if workload else None
         reason = "DeadlineExceeded" if late else "WaitingForPods"
         return "False" if late else "True", reason, f"version {label}: {ready}" + (f": {why}" if why else "")
+    if waits := guards.model_waits(status, world):
+        return "True", "WaitingForModel", waits
+    if differs := guards.mismatch(status, world):
+        return "False", "SignatureDiffers", f"{differs}; it gets no weight"
     if world.wish.paused:
         return "False", "Paused", f"version {label} is ready and waits: the rollout is paused"
     if world.metrics_down or not guards.seen(status, world):
@@ -84,6 +88,8 @@ def _on_trial(status: ModelDeploymentStatus, world: World, worst: ObjectiveEvide
         return "False", "NoReadyPod", f"{where}: it has no ready pod and gets no traffic until it has{frozen}"
     if world.wish.paused:
         return "False", "Paused", f"{where}: {_paused(status)}; it is judged all the same{frozen}"
+    if cut := guards.cut_short(status, world):
+        return "False", "WaitingForCapacity", f"{where}: {cut}{frozen}"
     if trial.step_since is None:
         return "True", "WaitingForRoute", f"{where}: the gateway is taking the weight{frozen}"
     if step.gate or step.check:
@@ -167,4 +173,7 @@ def _at_rest(status: ModelDeploymentStatus, world: World) -> Found:
             "BudgetSpent",
             f"version {label} serves all requests; version {world.wish.label} waits: {world.frozen}",
         )
+    if world.queued:
+        waits = f"version {label} serves all requests; version {world.wish.label} waits: {world.queued}"
+        return "False", "Queued", waits
     return "False", "Waiting", f"version {label} serves all requests; version {world.wish.label} is next"

@@ -11,6 +11,7 @@ from seatrial.api.model_deployment import ModelDeploymentSpec
 from seatrial.api.model_slo import ModelSLOSpec
 from seatrial.api.trial import Plan
 from seatrial.rollout.budgets import planned_by
+from seatrial.rollout.capacity import Scaling
 from seatrial.rollout.evidence import objective_of, sli_of
 from seatrial.rollout.versions import version_hash
 from seatrial.rollout.windows import check as check_windows
@@ -20,12 +21,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from seatrial.metrics.types import Sli
+    from seatrial.rollout.versions import Content
 
 _COMMANDS: TypeAdapter[list[Command]] = TypeAdapter(list[Command])
 
 
 def wish_of(
-    spec: Mapping[str, Any], slos: Mapping[str, Mapping[str, Any]], check: Callable[[Sli], object]
+    spec: Mapping[str, Any],
+    slos: Mapping[str, Mapping[str, Any]],
+    check: Callable[[Sli], object],
+    contents: tuple[Content, ...] = (),
 ) -> Wish | Refusal:
     """Read a wish, or say why it can't be used.
 
@@ -37,6 +42,8 @@ def wish_of(
         Raw ``spec`` of each ModelSLO of the namespace, by name.
     check
         Raises ValueError for an SLI that can't be counted.
+    contents
+        What the ConfigMaps and Secrets hold that the template reads: they are a part of the version.
     """
     try:
         parsed = ModelDeploymentSpec.model_validate(spec)
@@ -72,16 +79,20 @@ def wish_of(
         objectives=tuple(objectives),
         watch=parsed.strategy.watch,
         sticky=parsed.strategy.sticky,
+        readiness=parsed.readiness,
+        max_surge=parsed.strategy.max_surge,
     )
     return Wish(
-        version=version_hash(spec),
+        version=version_hash(spec, contents),
         label=parsed.model.version,
-        replicas=parsed.replicas,
+        replicas=parsed.replicas or 1,
         paused=parsed.paused,
         plan=plan,
         observe=parsed.mode == "observe",
         windows=None if parsed.strategy.windows is None else tuple(parsed.strategy.windows),
         keep=parsed.strategy.keep,
+        scaling=Scaling(parsed.autoscaling.min, parsed.autoscaling.max) if parsed.autoscaling else None,
+        contents=contents,
     )
 
 

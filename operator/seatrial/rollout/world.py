@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from seatrial.api.commands import Command, Hold
     from seatrial.api.strategy import Keep, Window
     from seatrial.api.trial import CheckRun, ObjectiveEvidence, Plan
+    from seatrial.rollout.capacity import Fitness, Scaling
     from seatrial.rollout.versions import Content
 
 
@@ -101,6 +102,8 @@ class Wish:
         Times in which trials start and go on; None means always.
     keep
         Former versions that stay to be returned to; None keeps none.
+    scaling
+        The fewest and the most pods of a version, when an autoscaler finds their number; None when it is fixed.
     contents
         What the ConfigMaps and Secrets hold that the version reads, but for those that may change under it.
     """
@@ -113,6 +116,7 @@ class Wish:
     observe: bool = False
     windows: tuple[Window, ...] | None = None
     keep: Keep | None = None
+    scaling: Scaling | None = None
     contents: tuple[Content, ...] = ()
 
 
@@ -160,6 +164,12 @@ class World:
         How the check of the current step goes; None when none runs.
     override
         A person's word against the statistics, while it holds; the phase machine takes it from the status.
+    fitness
+        What is known of the candidate's models; None when they aren't asked.
+    queued
+        Why a new trial has to wait for others; None when it need not, or when there is no limit.
+    limited
+        Whether only so many trials may run at the same time.
     """
 
     now_s: float
@@ -177,6 +187,9 @@ class World:
     attested: bool = False
     check: CheckRun | None = None
     override: Hold | None = None
+    fitness: Fitness | None = None
+    queued: str | None = None
+    limited: bool = False
 
     @property
     def observing(self) -> bool:
