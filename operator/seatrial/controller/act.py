@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from seatrial.controller.launch import Launcher
-from seatrial.kube.scaling import disruption_budget
+from seatrial.kube.scaling import autoscaler, disruption_budget, in_force
 from seatrial.kube.workloads import VERSION_LABEL, name_of, service
 from seatrial.rollout.world import Wish
 
@@ -46,6 +46,7 @@ class Actor:
         """
         await self._route(key, raw, world, target)
         await self._workloads(key, raw, world, target)
+        await self._autoscalers(key, raw, world, target)
         await self._retire(key, world, target)
 
     async def _route(self, key: Key, raw: Mapping[str, Any], world: World, target: Target) -> None:
@@ -76,14 +77,28 @@ class Actor:
             elif workload and workload.desired != replicas and not workload.terminating:
                 await self._kube.scale(key.namespace, name_of(raw, version), replicas)
 
+    async def _autoscalers(self, key: Key, raw: Mapping[str, Any], world: World, target: Target) -> None:
+        live = {self._version(item): item for item in self._cache.children("HorizontalPodAutoscaler", key)}
+        for version, scaling in target.scaling.items():
+            if version not in live or not in_force(raw, scaling, live[version]):
+                manifest = autoscaler(raw, version, scaling)
+                self._cache.put("HorizontalPodAutoscaler", await self._kube.apply(manifest))
+        if isinstance(world.wish, Wish) and not world.wish.scaling:
+            for item in live.values():
+                await self._delete(key, item, "HorizontalPodAutoscaler")
+
     async def _retire(self, key: Key, world: World, target: Target) -> None:
         """Remove versions that nobody needs; never one that the route still names, whatever else is thought of it."""
         kept = set(target.replicas) | set(target.weights) | set(world.route.weights if world.route else ())
         for kind in VERSIONED:
             for item in self._cache.children(kind, key):
-                if self._version(item) not in kept and "deletionTimestamp" not in item["metadata"]:
-                    meta = item["metadata"]
-                    await self._kube.delete(kind, key.namespace, meta["name"], uid=meta["uid"])
+                if self._version(item) not in kept:
+                    await self._delete(key, item, kind)
+
+    async def _delete(self, key: Key, item: Mapping[str, Any], kind: str) -> None:
+        meta = item["metadata"]
+        if "deletionTimestamp" not in meta:
+            await self._kube.delete(kind, key.namespace, meta["name"], uid=meta["uid"])
 
     def _there(self, kind: str, key: Key, version: str) -> bool:
         """Tell whether a version has its object of a kind, as far as is known."""

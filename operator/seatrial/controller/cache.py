@@ -135,7 +135,8 @@ def _pod(raw: Mapping[str, Any]) -> Raw:
 
 def _scaler(raw: Mapping[str, Any]) -> Raw:
     spec = raw["spec"]
-    return {"metadata": _meta(raw), "spec": {key: spec[key] for key in ("minReplicas", "maxReplicas") if key in spec}}
+    bounds = {key: spec[key] for key in ("minReplicas", "maxReplicas") if key in spec}
+    return {"metadata": _meta(raw, "annotations"), "spec": bounds}
 
 
 def _identity(raw: Mapping[str, Any]) -> Raw:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from seatrial.kube.config import content_of, copy_name, copy_of, rewritten
 from seatrial.kube.errors import Conflict, Refused
 from seatrial.kube.revisions import Remembered, recall, revision
-from seatrial.kube.workloads import PORT_ANNOTATION, deployment, name_of
+from seatrial.kube.workloads import deployment, name_of, port_of
 from seatrial.rollout.versions import Reference
 
 if TYPE_CHECKING:
@@ -50,9 +50,9 @@ class Launcher:
     async def remember_live(self, key: Key, raw: Mapping[str, Any], version: str) -> None:
         """Write down what a version is that no longer stands in the spec, from its Deployment."""
         live = await self._kube.get("Deployment", key.namespace, name_of(raw, version))
-        port = ((live or {}).get("metadata", {}).get("annotations") or {}).get(PORT_ANNOTATION, "")
-        if live and port.isdecimal():
-            await self._keep(key, revision(raw, version, Remembered(live["spec"]["template"], int(port))))
+        port = port_of(live)
+        if live and port:
+            await self._keep(key, revision(raw, version, Remembered(live["spec"]["template"], port)))
 
     async def launch(
         self, key: Key, raw: Mapping[str, Any], version: str, replicas: int, warm_up_s: int, made: Raw | None
@@ -91,10 +91,8 @@ class Launcher:
     async def port(self, key: Key, raw: Mapping[str, Any], version: str, made: Raw | None) -> int | None:
         """Recall the port of a version, from its ControllerRevision if that was just made."""
         name = name_of(raw, version)
-        found = self._cache.get("Deployment", key.namespace, name) or {"metadata": {}}
-        port = found["metadata"].get("annotations", {}).get(PORT_ANNOTATION, "")
-        if port.isdecimal():
-            return int(port)
+        if port := port_of(self._cache.get("Deployment", key.namespace, name)):
+            return port
         known = made or await self._kube.get("ControllerRevision", key.namespace, name)
         return recall(known).port if known else None
 

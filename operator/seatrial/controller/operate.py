@@ -12,14 +12,19 @@ import kopf
 from seatrial.controller.act import Actor
 from seatrial.controller.budgets import Budgets
 from seatrial.controller.cache import Cache
+from seatrial.controller.configs import Configs
 from seatrial.controller.handlers import CHILDREN, OWN, registry_for, take_leave
+from seatrial.controller.line import Line
 from seatrial.controller.loops import Loops
-from seatrial.controller.observe import Observer
+from seatrial.controller.model_server import HttpModelServer
+from seatrial.controller.observe import Observer, Senses
+from seatrial.controller.probes import Probes
 from seatrial.controller.sweep import Sweeper
 from seatrial.controller.tick import Ticker
 from seatrial.traffic.httproute import HttpRouteRouter
 
 if TYPE_CHECKING:
+    from seatrial.controller.cache import Key
     from seatrial.controller.telemetry import Telemetry
     from seatrial.kube.client import Kube
     from seatrial.metrics.types import BudgetSource, MetricSource
@@ -41,26 +46,35 @@ async def operate(  # noqa: PLR0913 - the parts that it puts together
     ``started`` is resolved when kopf runs, and has taken the process's signals to itself.
     """
     router, cache = HttpRouteRouter(), Cache()
-    observer = Observer(kube, cache, metrics, router, time.time, settings.fresh_s)
+
+    def wake(key: Key) -> None:
+        loops.wake(key)
+
+    configs = Configs(kube, cache, telemetry, wake, settings.config_s)
+    server = HttpModelServer()
+    probes = Probes(kube, cache, server, telemetry, wake)
+    senses = Senses(metrics, configs, probes, Line(cache, settings.max_trials))
+    observer = Observer(kube, cache, senses, router, time.time, settings.fresh_s)
     ticker = Ticker(kube, cache, observer, Actor(kube, cache, router), telemetry, settings)
     loops = Loops(ticker, telemetry)
     namespaces = tuple(name.strip() for name in settings.namespaces.split(",") if name.strip())
     gone = functools.partial(take_leave, cache, loops, observer.forget)
     sweeper = Sweeper(kube, cache, telemetry, [*OWN, *CHILDREN], namespaces)
-    beside = [asyncio.create_task(sweeper.run(gone))]
+    beside = [asyncio.create_task(sweeper.run(gone)), asyncio.create_task(configs.run())]
     if budgets:
         beside.append(asyncio.create_task(Budgets(kube, cache, budgets, telemetry, time.time).run(loops.begun)))
     try:
-        await kopf.operator(
-            registry=registry_for(cache, loops, sweeper.listed, gone),
-            standalone=True,
-            # Left alone, kopf asks for the user's name, and a container's user has none.
-            identity=settings.pod_name,  # type: ignore[arg-type] # a NewType of str that kopf does not export
-            clusterwide=not namespaces,
-            namespaces=namespaces,
-            stop_flag=stop,
-            ready_flag=started,
-        )
+        async with server, probes:
+            await kopf.operator(
+                registry=registry_for(cache, loops, sweeper.listed, gone),
+                standalone=True,
+                # Left alone, kopf asks for the user's name, and a container's user has none.
+                identity=settings.pod_name,  # type: ignore[arg-type] # a NewType of str that kopf does not export
+                clusterwide=not namespaces,
+                namespaces=namespaces,
+                stop_flag=stop,
+                ready_flag=started,
+            )
     finally:
         for task in beside:
             task.cancel()

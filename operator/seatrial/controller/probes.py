@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
+from seatrial.api.status import Phase
 from seatrial.controller.model_server import NotYet
 from seatrial.kube.errors import KubeError
 from seatrial.kube.workloads import VERSION_LABEL, address_of
@@ -21,8 +22,10 @@ from seatrial.rollout.signature import differences, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
 
     from seatrial.api.capacity import Readiness, WarmUp
+    from seatrial.api.status import ModelDeploymentStatus
     from seatrial.controller.cache import Cache, Key, Raw
     from seatrial.controller.model_server import ModelServer
     from seatrial.controller.telemetry import Telemetry
@@ -51,6 +54,23 @@ class Ask:
     readiness: Readiness
     stable: str | None = None
     stable_port: int = 0
+
+
+def ask_of(status: ModelDeploymentStatus, port: Callable[[str], int | None]) -> Ask | None:
+    """Tell what has to be found out now; None when the candidate has had weight, or nothing is to be asked.
+
+    Parameters
+    ----------
+    status
+        The status as last recorded.
+    port
+        Tells the port of a version's pods.
+    """
+    readiness = status.trial.plan.readiness if status.trial else None
+    if not readiness or not status.candidate or status.phase not in {Phase.DEPLOYING, Phase.STARTING}:
+        return None
+    mine, stable = port(status.candidate.hash), status.stable.hash if status.stable else None
+    return Ask(status.candidate.hash, mine, readiness, stable, port(stable) or 0 if stable else 0) if mine else None
 
 
 @dataclass(slots=True)
@@ -85,8 +105,11 @@ class Probes:
         self._wake = wake
         self._rounds: dict[Key, _Round] = {}
 
-    def look(self, key: Key, ask: Ask) -> Fitness:
+    def look(self, key: Key, ask: Ask | None) -> Fitness | None:
         """Tell what is known of a candidate, and see to it that each of its ready pods is being asked."""
+        if ask is None:
+            self.forget(key)
+            return None
         current = self._rounds.get(key)
         if current is None or current.ask != ask:
             self.forget(key)
@@ -115,7 +138,13 @@ class Probes:
             for pod in known.pods.values():
                 _end(pod)
 
-    def forget_all(self) -> None:
+    async def __aenter__(self) -> Self:
+        """Begin; nothing is asked before the first look."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Ask nothing more at all."""
         for key in list(self._rounds):
             self.forget(key)

@@ -188,6 +188,12 @@ def address_of(pod: Mapping[str, Any]) -> str | None:
     return f"[{address}]" if ":" in address else str(address)
 
 
+def port_of(deployment: Mapping[str, Any] | None) -> int | None:
+    """Read the port of a version's pods from its Deployment; None when there is none, or somebody took it away."""
+    written = ((deployment or {}).get("metadata", {}).get("annotations") or {}).get(PORT_ANNOTATION, "")
+    return int(written) if written.isdecimal() else None
+
+
 def _without_gitops(entries: Mapping[str, str] | None) -> dict[str, str]:
     return {
         key: value

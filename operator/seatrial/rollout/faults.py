@@ -13,9 +13,9 @@ from seatrial.api.fields import format_duration
 from seatrial.api.status import Phase
 from seatrial.judge.pod_events import Exposure, judge_pod_events
 from seatrial.judge.types import Verdict
-from seatrial.rollout import guards
-from seatrial.rollout.guards import action_on, may_go_on, on_trial, past_deadline
-from seatrial.rollout.steps import current_step
+from seatrial.rollout.guards import action_on, may_go_on, past_deadline
+from seatrial.rollout.seaworthy import mismatch, model_waits
+from seatrial.rollout.steps import current_step, on_trial
 
 if TYPE_CHECKING:
     from seatrial.api.status import ModelDeploymentStatus
@@ -67,7 +67,7 @@ def unready(status: ModelDeploymentStatus, world: World) -> str | None:
         return None
     workload = world.workloads.get(status.candidate.hash) if status.candidate else None
     starting = status.phase is Phase.STARTING
-    said = (workload.stuck if workload else None) or (guards.model_waits(status, world) if starting else None)
+    said = (workload.stuck if workload else None) or (model_waits(status, world) if starting else None)
     why = f": {said}" if said else ""
     deadline = format_duration(trial.plan.ready_deadline)
     return f"{on_trial(status)} has been without the ready pods it needs for {deadline}{why}"
@@ -76,7 +76,7 @@ def unready(status: ModelDeploymentStatus, world: World) -> str | None:
 def other_signature(status: ModelDeploymentStatus, world: World) -> str | None:
     """Before it had any weight: its model takes or gives something else than stable's, and the spec says roll back."""
     readiness = status.trial.plan.readiness if status.trial else None
-    return guards.mismatch(status, world) if readiness and readiness.signature == "rollback" else None
+    return mismatch(status, world) if readiness and readiness.signature == "rollback" else None
 
 
 def undecided(status: ModelDeploymentStatus, world: World) -> str | None:

@@ -12,8 +12,8 @@ from seatrial.api.fields import format_duration
 from seatrial.api.status import Phase
 from seatrial.judge.judge import SEVERITY
 from seatrial.judge.types import Verdict
-from seatrial.rollout.pods import weight_carried
-from seatrial.rollout.steps import current_step, described, has_traffic
+from seatrial.rollout.seaworthy import all_available, mismatch, model_waits, ready_to_serve, seen
+from seatrial.rollout.steps import current_step, described, has_traffic, on_trial
 from seatrial.rollout.target import ALL, intended_weight
 from seatrial.rollout.windows import closed
 from seatrial.rollout.world import Wish
@@ -82,38 +82,6 @@ def first(status: ModelDeploymentStatus, world: World) -> str | None:
     return f"version {world.wish.label} is the first one: it is deployed without a trial"
 
 
-def all_available(status: ModelDeploymentStatus, world: World) -> str | None:
-    """All pods of the candidate are ready and warmed up."""
-    workload = world.workloads.get(status.candidate.hash) if status.candidate else None
-    if not workload or workload.terminating or not 0 < workload.desired <= workload.available:
-        return None
-    return f"{on_trial(status)} is ready with {workload.available} of {workload.desired} pods"
-
-
-def model_waits(status: ModelDeploymentStatus, world: World) -> str | None:
-    """The pods are ready, and their models have not yet answered as `spec.readiness` asks."""
-    workload = world.workloads.get(status.candidate.hash) if status.candidate else None
-    if not status.trial or not status.trial.plan.readiness or not workload:
-        return None
-    if world.fitness and world.fitness.fit >= workload.desired:
-        return None
-    said = world.fitness.waits if world.fitness else ""
-    return f"{on_trial(status)} waits for model readiness: {said or 'its pods are being asked'}"
-
-
-def mismatch(status: ModelDeploymentStatus, world: World) -> str | None:
-    """What the model takes or gives is not what callers of stable know, and the spec minds."""
-    readiness = status.trial.plan.readiness if status.trial else None
-    if not readiness or readiness.signature == "ignore" or not world.fitness or not world.fitness.mismatch:
-        return None
-    return f"{on_trial(status)} differs from stable: {world.fitness.mismatch}"
-
-
-def ready_to_serve(status: ModelDeploymentStatus, world: World) -> str | None:
-    """All pods are ready and warmed up, and so are their models."""
-    return None if model_waits(status, world) else all_available(status, world)
-
-
 def first_ready(status: ModelDeploymentStatus, world: World) -> str | None:
     """The first version can serve, and nobody holds it."""
     return ready_to_serve(status, world) if may_go_on(world) else None
@@ -172,22 +140,6 @@ def straight_on(status: ModelDeploymentStatus, world: World) -> str | None:
         return None
     why = f": {trial.ordered.sentence}" if trial.ordered else ", to which somebody returns"
     return f"{on_trial(status)} gets all requests{why}"
-
-
-def cut_short(status: ModelDeploymentStatus, world: World) -> str | None:
-    """The candidate's ready pods can't carry the weight that it is meant to get."""
-    workload, meant = world.workloads.get(status.candidate.hash) if status.candidate else None, intended_weight(status)
-    carries = weight_carried(status, world, meant)
-    if not workload or carries >= meant:
-        return None
-    pods = f"{workload.available} of {workload.desired} pods are ready and warm"
-    return f"it gets {carries} % instead of {meant} % until its pods can carry more: {pods}"
-
-
-def seen(status: ModelDeploymentStatus, world: World) -> bool:
-    """Tell whether Prometheus scrapes every pod of the candidate: weight before that would be judged blindly."""
-    workload = world.workloads.get(status.candidate.hash) if status.candidate else None
-    return workload is not None and world.targets_up.get(workload.version, 0) >= workload.desired
 
 
 def step_passed(status: ModelDeploymentStatus, world: World) -> str | None:
@@ -327,8 +279,3 @@ def action_on(status: ModelDeploymentStatus, entry: ObjectiveEvidence) -> str:
     objectives = status.trial.plan.objectives if status.trial else ()
     found = (p.rollback.action for p in objectives if (p.slo, p.objective.name) == (entry.slo, entry.objective))
     return next(found, "auto")
-
-
-def on_trial(status: ModelDeploymentStatus) -> str:
-    """Name the version on trial."""
-    return f"version {status.candidate.label} ({status.candidate.hash})" if status.candidate else "no version"

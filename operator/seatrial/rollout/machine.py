@@ -45,7 +45,7 @@ from seatrial.rollout.decision import Decision, Notice
 from seatrial.rollout.notices import notices
 from seatrial.rollout.record import recorded
 from seatrial.rollout.report import report
-from seatrial.rollout.seen import note
+from seatrial.rollout.seen import in_line, note
 from seatrial.rollout.target import drain_s, intended_weight, still_draining, target
 from seatrial.rollout.windows import closed
 from seatrial.rollout.world import Wish
@@ -181,6 +181,7 @@ def decide(status: ModelDeploymentStatus, world: World, *, look_s: float) -> Dec
     before = status
     status = obey(note(status, world), world)
     world = _as_commanded(status, world)
+    status = in_line(status, world)
     taken: Transition | None = None
     sentence = ""
     for row in TRANSITIONS:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from seatrial.api.fields import format_duration, format_time
 from seatrial.api.status import Phase
 from seatrial.judge.types import Verdict
-from seatrial.rollout import guards
+from seatrial.rollout import guards, seaworthy
 from seatrial.rollout.steps import current_step, described
 from seatrial.rollout.world import Refusal
 
@@ -53,7 +53,7 @@ def _starting(status: ModelDeploymentStatus, world: World) -> Found:
         return "False", "Pending", "no version is wished for"
     label = status.candidate.label
     workload = world.workloads.get(status.candidate.hash)
-    if not guards.all_available(status, world):
+    if not seaworthy.all_available(status, world):
         ready = f"{workload.ready} of {workload.desired} pods are ready" if workload else "its pods are being created"
         late = status.trial.unready_since is not None and (
             world.now_s - status.trial.unready_since >= status.trial.plan.ready_deadline
@@ -61,13 +61,13 @@ def _starting(status: ModelDeploymentStatus, world: World) -> Found:
         why = (workload.crash_looping or workload.stuck) if workload else None
         reason = "DeadlineExceeded" if late else "WaitingForPods"
         return "False" if late else "True", reason, f"version {label}: {ready}" + (f": {why}" if why else "")
-    if waits := guards.model_waits(status, world):
+    if waits := seaworthy.model_waits(status, world):
         return "True", "WaitingForModel", waits
-    if differs := guards.mismatch(status, world):
+    if differs := seaworthy.mismatch(status, world):
         return "False", "SignatureDiffers", f"{differs}; it gets no weight"
     if world.wish.paused:
         return "False", "Paused", f"version {label} is ready and waits: the rollout is paused"
-    if world.metrics_down or not guards.seen(status, world):
+    if world.metrics_down or not seaworthy.seen(status, world):
         return (
             "True",
             "WaitingForMetrics",
@@ -88,7 +88,7 @@ def _on_trial(status: ModelDeploymentStatus, world: World, worst: ObjectiveEvide
         return "False", "NoReadyPod", f"{where}: it has no ready pod and gets no traffic until it has{frozen}"
     if world.wish.paused:
         return "False", "Paused", f"{where}: {_paused(status)}; it is judged all the same{frozen}"
-    if cut := guards.cut_short(status, world):
+    if cut := seaworthy.cut_short(status, world):
         return "False", "WaitingForCapacity", f"{where}: {cut}{frozen}"
     if trial.step_since is None:
         return "True", "WaitingForRoute", f"{where}: the gateway is taking the weight{frozen}"

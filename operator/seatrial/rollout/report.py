@@ -10,7 +10,7 @@ from seatrial.api.status import Phase
 from seatrial.judge.judge import SEVERITY
 from seatrial.judge.split import SplitStep, check_split
 from seatrial.judge.types import Verdict
-from seatrial.rollout import guards
+from seatrial.rollout import seaworthy
 from seatrial.rollout.progress import progress
 from seatrial.rollout.seen import requests_of
 from seatrial.rollout.steps import current_step
@@ -135,7 +135,7 @@ def _metrics_available(status: ModelDeploymentStatus, world: World) -> Found:
         return "Unknown", "NotNeeded", "nothing is on trial"
     if world.metrics_down:
         return "False", "Unavailable", f"the weight is held: {world.metrics_down}"
-    if not guards.seen(status, world):
+    if not seaworthy.seen(status, world):
         up, label = world.targets_up.get(status.candidate.hash, 0), status.candidate.label
         # Before the trial that is expected: discovery takes seconds. It is worth a warning once requests depend on it.
         value = "Unknown" if status.phase is Phase.STARTING else "False"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.api.status import Kept, Phase, Queued
 from seatrial.api.trial import Split, Untaken
-from seatrial.rollout import faults, guards
+from seatrial.rollout import faults, guards, seaworthy
 from seatrial.rollout.experiment import experiment_result
 from seatrial.rollout.pods import pods_of_trial
 from seatrial.rollout.target import drain_s, intended_weight, still_draining
@@ -27,7 +27,7 @@ def note(status: ModelDeploymentStatus, world: World) -> ModelDeploymentStatus:
     """Remember what was seen of versions that are out, and of the trial; forget what people said for a time."""
     status = replace(status, paused=_lasting(status.paused, world), override=_lasting(status.override, world))
     draining = tuple(_drains(entry, world.route, world.now_s) for entry in status.draining if _there(entry, world))
-    status = _in_line(_keep(replace(status, draining=draining), world), world)
+    status = _keep(replace(status, draining=draining), world)
     if not status.trial or not status.candidate:
         return status
     trial = replace(status.trial, evidence=world.evidence or status.trial.evidence)
@@ -39,7 +39,7 @@ def _lasting(hold: Hold | None, world: World) -> Hold | None:
     return hold if hold and (hold.until is None or world.now_s < hold.until) else None
 
 
-def _in_line(status: ModelDeploymentStatus, world: World) -> ModelDeploymentStatus:
+def in_line(status: ModelDeploymentStatus, world: World) -> ModelDeploymentStatus:
     """Let a wish that could start now, but for its turn, join the line; one that could not loses its place."""
     rests = status.phase in {Phase.STABLE, Phase.ROLLED_BACK}
     if not world.limited or not rests or not guards.new_version(status, world, in_line=True):
@@ -94,7 +94,7 @@ def _step_clock(status: ModelDeploymentStatus, trial: Trial, world: World) -> Tr
     """Note since when pods have been missing, and since when the route has carried the step's weight."""
     candidate = status.candidate.hash if status.candidate else ""
     waiting = status.phase in {Phase.DEPLOYING, Phase.STARTING}
-    enough = guards.ready_to_serve(status, world) if waiting else world.ready(candidate)
+    enough = seaworthy.ready_to_serve(status, world) if waiting else world.ready(candidate)
     trial = replace(trial, pods=pods_of_trial(status, world))
     if enough:
         trial = replace(trial, unready_since=None)

@@ -101,4 +101,4 @@ def _replicas(status: ModelDeploymentStatus, world: World) -> Mapping[str, int]:
     routed = world.route.weights if world.route else {}
     observed = {version: world.workloads[version].desired for version in routed if version in world.workloads}
     observed |= {entry.hash: 0 for entry in status.kept if entry.hash not in observed}
-    return observed | replicas(status, world)
+    return {**observed, **replicas(status, world)}

@@ -26,7 +26,7 @@ TEMPLATE: dict[str, Any] = {
         "volumes": [{"name": "features", "configMap": {"name": "features"}}],
     }
 }
-QUICK = {"config_s": 0.3}
+QUICK_S = 0.3
 
 
 async def hold(stage: Stage, kind: str, name: str, **data: str) -> None:
@@ -80,7 +80,7 @@ async def held(stage: Stage, version: str) -> dict[str, dict[str, str]]:
 
 
 async def test_a_changed_configmap_is_a_new_version_and_stable_keeps_the_old_content(stage: Stage) -> None:
-    async with stage.operator(**QUICK):
+    async with stage.operator(config_s=QUICK_S):
         first = await wished(stage)
         await hold(stage, "ConfigMap", "features", names="age,income,zip")
         status = await stage.until(tries_another_than(first))
@@ -93,7 +93,7 @@ async def test_a_changed_configmap_is_a_new_version_and_stable_keeps_the_old_con
 
 
 async def test_a_changed_secret_is_a_new_version_and_is_told_to_nobody(stage: Stage) -> None:
-    async with stage.operator(**QUICK) as kube:
+    async with stage.operator(config_s=QUICK_S) as kube:
         first = await wished(stage)
         await hold(stage, "Secret", "db", password=OTHER_WORD)
         status = await stage.until(tries_another_than(first))
@@ -106,18 +106,18 @@ async def test_a_changed_secret_is_a_new_version_and_is_told_to_nobody(stage: St
 
 
 async def test_an_optional_one_that_appears_is_a_new_version(stage: Stage) -> None:
-    async with stage.operator(**QUICK):
+    async with stage.operator(config_s=QUICK_S):
         first = await wished(stage)
         await hold(stage, "ConfigMap", "extra", more="1")
         status = await stage.until(tries_another_than(first))
         assert status.candidate is not None
         names = {one.name for one in references(await template(stage, first)) if one.optional}
-        assert all(await stage.user.get("ConfigMap", stage.namespace, name) is None for name in names)
+        assert [await stage.user.get("ConfigMap", stage.namespace, name) for name in names] == [None]
 
 
 async def test_live_configuration_is_neither_copied_nor_read(stage: Stage) -> None:
     live = [{"kind": "Secret", "name": "db"}]
-    async with stage.operator(**QUICK) as kube:
+    async with stage.operator(config_s=QUICK_S) as kube:
         first = await wished(stage, spec__liveConfig=live)
         assert "Secret" not in await held_names(stage, first)
         await hold(stage, "Secret", "db", password=OTHER_WORD)
@@ -137,7 +137,7 @@ async def test_what_is_missing_is_waited_for_with_a_sentence(stage: Stage) -> No
     def complains(status: ModelDeploymentStatus) -> bool:
         return any(c.type == "Accepted" and c.reason == "ConfigMissing" for c in status.conditions)
 
-    async with stage.operator(**QUICK):
+    async with stage.operator(config_s=QUICK_S):
         await hold(stage, "Secret", "db", password=WORD)
         await stage.deploy("1", spec__template=TEMPLATE)
         status = await stage.until(complains)
@@ -148,7 +148,7 @@ async def test_what_is_missing_is_waited_for_with_a_sentence(stage: Stage) -> No
 
 
 async def test_stables_deployment_comes_back_in_the_middle_of_a_trial_as_it_was(stage: Stage) -> None:
-    async with stage.operator(**QUICK):
+    async with stage.operator(config_s=QUICK_S):
         first = await wished(stage)
         before = await template(stage, first)
         await stage.deploy("2", spec__strategy__steps=LONG)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from seatrial.kube.scaling import autoscaler, disruption_budget, scaling_of
+from seatrial.kube.scaling import autoscaler, disruption_budget, in_force
 from seatrial.rollout.capacity import Scaling
 
 VERSION = "bcdfghjklm"
@@ -27,7 +27,14 @@ def test_an_autoscaler_scales_its_own_version_between_the_bounds_of_now() -> Non
         "minReplicas": 4,
         "maxReplicas": 9,
     }
-    assert scaling_of(made) == Scaling(4, 9)
+
+
+def test_an_autoscaler_is_in_force_while_neither_bounds_nor_what_it_follows_have_changed() -> None:
+    made = autoscaler(owner(), VERSION, Scaling(4, 9))
+    assert in_force(owner(), Scaling(4, 9), made)
+    assert not in_force(owner(), Scaling(3, 9), made)
+    assert not in_force(owner(metrics=METRICS), Scaling(4, 9), made)
+    assert not in_force(owner(), Scaling(4, 9), {**made, "metadata": {}})
 
 
 def test_what_the_number_follows_is_passed_on_as_written() -> None:
