@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from seatrial.api.capacity import OpenInference, Readiness
 from seatrial.api.status import Draining, ModelDeploymentStatus, Phase
 from seatrial.api.strategy import Check, Experiment, Gate, Match, Step, Watch
 from seatrial.api.trial import CheckRun, Order, Restarts, Trial, VersionRef
@@ -140,6 +141,13 @@ def ordered(status: ModelDeploymentStatus, verb: Verb) -> ModelDeploymentStatus:
     """Let a command wait to be carried out."""
     assert status.trial
     return replace(status, trial=replace(status.trial, ordered=Order(verb, "ann asked for it")))
+
+
+def asked(status: ModelDeploymentStatus, **changes: Any) -> ModelDeploymentStatus:
+    """Let the spec ask the model whether it is ready."""
+    assert status.trial
+    readiness = Readiness(open_inference=OpenInference(model="scorer"), **changes)
+    return replace(status, trial=replace(status.trial, plan=replace(status.trial.plan, readiness=readiness)))
 
 
 GATE = Step(gate=Gate(name="review"))
