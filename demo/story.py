@@ -213,6 +213,8 @@ async def tell(url: str, rate: float, console: Console) -> None:
         console.print(f"\n$ kubectl get {kind} --namespace {NAMESPACE}", style="bold", highlight=False)
         console.out(await kubectl("get", kind, "--namespace", NAMESPACE), end="", highlight=False)
     console.print(f"\nThe story took {time.monotonic() - started:.0f} s.", highlight=False)
+    if everything.lost:
+        raise WrongTurnError(f"{len(everything.lost)} of {len(everything.answers)} requests were lost; none may be")
 
 
 async def explain(console: Console) -> None:

@@ -16,6 +16,7 @@ from starlette_exporter import PrometheusMiddleware  # type: ignore[import-not-f
 from demo.model.runtime import DigitClassifier
 from seatrial_instrument import Instrument, Profile
 from seatrial_instrument.middleware import ASGIMiddleware
+from seatrial_instrument.prediction_log import PredictionLog
 from seatrial_instrument.request import VERSION_HEADER
 
 MODEL = "digits"
@@ -59,7 +60,9 @@ async def main() -> None:
     folder = os.environ.get("MODEL_FOLDER", "/models")
     instrument = None
     if os.environ.get("MODEL_INSTRUMENT", "on") == "on":
-        instrument = Instrument(Profile.load(f"{folder}/{quality}.profile.json"), MODEL)
+        joiner = os.environ.get("JOINER_URL")
+        log = PredictionLog(joiner) if joiner else None
+        instrument = Instrument(Profile.load(f"{folder}/{quality}.profile.json"), MODEL, log=log)
     settings = server_settings([] if instrument else [(VERSION_HEADER, version)])
     create_counters(settings)
     extra = {"instrument": instrument}

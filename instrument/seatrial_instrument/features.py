@@ -10,6 +10,7 @@ import numpy as np
 from seatrial_instrument import columns
 from seatrial_instrument.blocks import NumericBlock
 from seatrial_instrument.reference import OTHER, Categorical, Numeric
+from seatrial_instrument.sampling import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -130,7 +131,8 @@ class Features:
                 raise ValueError(
                     f"the matrix has {data.shape[1]} columns, the profile's model has {len(self._columns)}"
                 )
-            data = data[pick]
+            if pick != ALL:
+                data = data[pick]
             if data.dtype.kind in _NUMBERS and not isinstance(data, np.ma.MaskedArray):
                 return self._count_matrix(data)
             data = dict(zip(self._columns, data.T, strict=True))
@@ -154,6 +156,8 @@ class Features:
 
     def _count_matrix(self, data: NDArray[Any]) -> Counted:
         numbers = data if self._chosen is None else data[:, self._chosen]
+        if not self._categorical:
+            return Counted(len(data), self._block.count(numbers.astype(np.float64, copy=False)), {})
         single: Counter[int] = Counter()
         for category, index in zip(self._categorical, self._chosen_categories, strict=True):
             _count_category(category, data[:, index].tolist(), 0, single)

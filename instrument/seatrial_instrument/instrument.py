@@ -20,7 +20,7 @@ from seatrial_instrument.constants import constants
 from seatrial_instrument.features import Features
 from seatrial_instrument.predictions import Flaw, Predictions
 from seatrial_instrument.request import ErrorType, Kind, current
-from seatrial_instrument.sampling import Sampler
+from seatrial_instrument.sampling import ALL, Sampler
 from seatrial_instrument.series import Layout
 from seatrial_instrument.traffic import AGE_EDGES_S, LATENCY_EDGES_S, Ages, Checks, Traffic
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.metrics_core import Metric
 
+    from seatrial_instrument.prediction_log import PredictionLog
     from seatrial_instrument.reference import Profile
 
 _LOG: Final = logging.getLogger("seatrial_instrument")
@@ -103,6 +104,9 @@ class Instrument:
         What to count.
     registry
         Where the metrics page is made; None: nowhere, call `collect` yourself.
+    log
+        Tells a joiner what was answered (of several outputs the first), so that labels and mirrored answers can be
+        compared with it.
     clock
         Monotonic seconds.
 
@@ -119,9 +123,10 @@ class Instrument:
         options: Options = DEFAULTS,
         *,
         registry: CollectorRegistry | None = REGISTRY,
+        log: PredictionLog | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.profile, self.model_name = profile, model_name
+        self.profile, self.model_name, self._log = profile, model_name, log
         self._strict, self._clock, self._complained_s = options.strict, clock, float("-inf")
         layout = Layout({"model_name": model_name})
         self._traffic = Traffic(options.latency_edges_s, layout)
@@ -184,6 +189,9 @@ class Instrument:
                     if slices:
                         worst = [Flaw.NONE] * _rows(predictions) if flaws is None else flaws.tolist()
                         self._predictions.count_slices(slices, worst, cells)
+                if self._log and request:
+                    first = next(iter(predictions.values())) if isinstance(predictions, Mapping) else predictions
+                    self._log.tell(request, first, confidence=confidence, failed=failed, slices=slices)
         except Exception as error:  # noqa: BLE001 # counting must never cost a client its answer
             self._complain(error)
 
@@ -222,14 +230,15 @@ class Instrument:
     def _observe_features(self, features: Any, request_id: str | None) -> None:  # noqa: ANN401 # any table
         rows = self._features.rows(features)
         pick = self._sampler.pick(rows, request_id)
-        kept = len(range(rows)[pick])
+        kept = rows if pick == ALL else len(range(rows)[pick])
         counted = self._features.count(features, pick) if kept else None
         with self._lock:
             cells = self._cells.values
-            cells[self._rows[True]] += kept
-            cells[self._rows[False]] += rows - kept
             if counted:
+                cells[self._rows[True]] += kept
                 self._features.add(cells, counted)
+            if kept < rows:
+                cells[self._rows[False]] += rows - kept
 
     def _add(self, add: Callable[[NDArray[np.float64]], None]) -> None:
         try:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _NONE: Final = slice(0, 0)
-_ALL: Final = slice(None)
+ALL: Final = slice(None)
 
 
 class Sampler:
@@ -57,7 +57,7 @@ class Sampler:
         self._at_s = now_s
         if rows <= self._left:
             self._left -= rows
-            return _ALL
+            return ALL
         if self._left < 1:
             return _NONE
         every = math.ceil(rows / self._left)

@@ -22,6 +22,8 @@ class Settings(BaseModel):
     """Prometheus, while the folder of the Secret names no other."""
     prometheus_dir: Path = Path("/etc/seatrial/prometheus")
     """Folder of the mounted Secret with url, ca.crt, token, username, password and headers; may be empty."""
+    webhook_key: Path = Path("/etc/seatrial/webhook/key")
+    """File with the key that webhooks are signed with, from a mounted Secret; without it none is sent."""
     look_s: float = Field(default=0.5, ge=0.05, le=60)
     """Seconds between two looks at a version that gets traffic."""
     fresh_s: float = Field(default=60.0, gt=0)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 BIN = Path(os.environ.get("SEATRIAL_CACHE", Path.home() / ".cache" / "seatrial")) / "bin"
 START_S = 60.0
+PEOPLE = ("alice", "bob", "carol")
+"""Users without any right of their own, for tests of what a role gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +35,17 @@ class ApiServer:
     url: str
     kubeconfig: Path
 
-    def kubectl(self, *arguments: str, stdin: object = None) -> subprocess.CompletedProcess[str]:
-        """Run kubectl; a manifest is given on its standard input as an object."""
+    def kubeconfig_of(self, person: str) -> Path:
+        """Find the way to it of one of ``PEOPLE``."""
+        return self.kubeconfig.with_name(f"kubeconfig-{person}")
+
+    def kubectl(
+        self, *arguments: str, stdin: object = None, person: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run kubectl, as administrator or as one of ``PEOPLE``; a manifest is given on its standard input."""
+        kubeconfig = self.kubeconfig_of(person) if person else self.kubeconfig
         return subprocess.run(
-            [*kubectl(), "--kubeconfig", str(self.kubeconfig), *arguments],
+            [*kubectl(), "--kubeconfig", str(kubeconfig), *arguments],
             input=None if stdin is None else json.dumps(stdin),
             capture_output=True,
             text=True,
@@ -116,7 +125,9 @@ def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     folder = tmp_path_factory.mktemp("apiserver")
     client, peer, port = free_ports(3)
     token = secrets.token_hex(16)
-    (folder / "tokens").write_text(f"{token},admin,admin,system:masters\n")
+    tokens = {person: secrets.token_hex(16) for person in PEOPLE}
+    people = "".join(f"{tokens[person]},{person},{person}\n" for person in PEOPLE)
+    (folder / "tokens").write_text(f"{token},admin,admin,system:masters\n{people}")
     subprocess.run(["openssl", "genrsa", "-out", folder / "sa.key", "2048"], check=True, capture_output=True)
     etcd = [
         *(program("etcd"), "--data-dir", str(folder / "etcd"), "--unsafe-no-fsync", "--log-level=error"),
@@ -134,7 +145,10 @@ def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
         *(f"--service-account-key-file={folder / 'sa.key'}", f"--service-account-signing-key-file={folder / 'sa.key'}"),
     ]
     server = ApiServer(f"https://127.0.0.1:{port}", folder / "kubeconfig")
-    write_kubeconfig(server.kubeconfig, server.url, folder / "certificates" / "apiserver.crt", token)
+    certificate = folder / "certificates" / "apiserver.crt"
+    write_kubeconfig(server.kubeconfig, server.url, certificate, token)
+    for person in PEOPLE:
+        write_kubeconfig(server.kubeconfig_of(person), server.url, certificate, tokens[person])
     log = folder / "apiserver.log"
     with running(etcd, folder / "etcd.log"), running(apiserver, log) as process:
         wait_until_ready(server, process, log)

@@ -283,6 +283,30 @@ BAD_SLOS: dict[str, tuple[dict[str, Any], str]] = {
     "alpha of one half": ({"spec__rollback__alpha": "0.5"}, f'"0.5": {ALPHA}'),
     "alpha 0": ({"spec__rollback__alpha": "0.0"}, f'"0.0": {ALPHA}'),
     "alpha in percent": ({"spec__rollback__alpha": "1%"}, f'"1%": {ALPHA}'),
+    "drift of nothing": (
+        {"spec__drift": {"window": "1h"}},
+        "drift is judged of features or of predictions: name one of them, features: {} will do",
+    ),
+    "warn above act": (
+        {"spec__drift": {"features": {"warn": "0.3", "act": "0.2"}}},
+        "warn must not be above act: for example warn '0.1', act '0.2'",
+    ),
+    "level of drift 0": (
+        {"spec__drift": {"predictions": {"warn": "0"}}},
+        "a level of drift is a positive number below 100, such as '0.2'",
+    ),
+    "everything may be missing": (
+        {"spec__drift": {"features": {"faulty": "100"}}},
+        "faulty is a percentage from 0 to 99, such as '1': how much more may be missing or out of range",
+    ),
+    "no rise": (
+        {"spec__drift": {"features": {}, "usual": {"rise": "-5"}}},
+        "rise is a percentage above 0, such as '25'",
+    ),
+    "unknown statistic": (
+        {"spec__drift": {"features": {"statistic": "feeling"}}},
+        'statistic: Unsupported value: "feeling"',
+    ),
     "minBad 0": ({"spec__rollback__minBad": 0}, "spec.rollback.minBad in body should be greater than or equal to 1"),
 }
 
@@ -329,6 +353,18 @@ GOOD: dict[str, dict[str, Any]] = {
     "threshold with decimals": changed(SLO, spec__objectives__1__sli__threshold="3570.47us"),
     "threshold that is a number": changed(
         SLO, spec__objectives__1__sli={"template": "label-absolute-error", "threshold": "0.5"}
+    ),
+    "drift by default": changed(SLO, spec__drift={"features": {}}),
+    "drift with all it has": changed(
+        SLO,
+        spec__drift={
+            "features": {"statistic": "js", "warn": "0.1", "act": "0.15", "action": "hold", "names": ["age"]},
+            "predictions": {"act": "0.5", "warn": "0.3", "action": "rollback"},
+            "window": "24h",
+            "usual": {"ago": "7d", "rise": "50"},
+            "confirm": 3,
+            "cooldown": "6h",
+        },
     ),
     "server named": changed(SLO, spec__objectives__0__sli__server="mlserver"),
 }

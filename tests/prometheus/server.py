@@ -78,7 +78,9 @@ def _run(*command: str, folder: Path) -> None:
 class PrometheusServer:
     """One Prometheus process with its own data, on a free port of the loopback address."""
 
-    def __init__(self, program: Path, folder: Path, *, interval: str = "250ms", timeout: str = "240ms") -> None:
+    def __init__(
+        self, program: Path, folder: Path, *, interval: str = "250ms", timeout: str = "240ms", jobs: str = ""
+    ) -> None:
         self._program = program
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
@@ -88,7 +90,7 @@ class PrometheusServer:
         self.targets = folder / "targets.json"
         self._config = folder / "prometheus.yml"
         self._config.write_text(
-            _CONFIG.format(interval=interval, timeout=timeout, port=self._port, targets=self.targets)
+            _CONFIG.format(interval=interval, timeout=timeout, port=self._port, targets=self.targets) + jobs
         )
 
     @property

@@ -53,7 +53,7 @@ def test_operator_is_a_source_root_and_shadows_nothing() -> None:
     assert Path(seatrial.__file__).parent == ROOT / "operator" / "seatrial"
 
 
-@pytest.mark.parametrize("folder", ["operator", "cluster"])
+@pytest.mark.parametrize("folder", ["operator", "cluster", "instrument"])
 def test_files_have_one_subject_and_few_lines(folder: str) -> None:
     lines = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in (ROOT / folder).rglob("*.py")}
     assert lines, f"no Python in {folder}/"

@@ -14,7 +14,7 @@ class Condition:
     __pydantic_config__ = CONFIG
 
     type: str
-    """Accepted, Ready, Progressing, TrafficInSync, SplitAsTold or MetricsAvailable."""
+    """Accepted, Ready, Progressing, TrafficInSync, SplitAsTold, MetricsAvailable or DriftFree."""
     status: str
     """True, False or Unknown."""
     reason: str

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, PlainSerializer
 
+from seatrial.api.drift import Drift
 from seatrial.api.fields import (
     CONFIG,
     DECIMAL_PATTERN,
@@ -247,6 +248,8 @@ class ModelSLOSpec(ApiModel):
     """The objectives. A version must keep all of them."""
     rollback: Rollback = Rollback()
     """When a version on trial is rolled back."""
+    drift: Drift | None = None
+    """When features or predictions no longer look as they did."""
 
 
 class ModelSLO(ApiModel):

@@ -14,6 +14,7 @@ from pydantic import Field, TypeAdapter
 
 from seatrial.api.commands import Answer, Hold
 from seatrial.api.conditions import Condition
+from seatrial.api.drift import DriftStatus
 from seatrial.api.fields import CONFIG, Time, keyed_by
 from seatrial.api.trial import Return, Trial, VersionRef
 
@@ -148,6 +149,24 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Copies:
+    """Copies of requests that a version got in shadow: the service's error budget leaves them out."""
+
+    __pydantic_config__ = CONFIG
+
+    objective: str
+    """ModelSLO and objective that they were counted for."""
+    version: str
+    """Hash of the version."""
+    until: Time
+    """When the shadow ended."""
+    total: int
+    """How many."""
+    bad: int
+    """Bad ones among them."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelDeploymentStatus:
     """State of a ModelDeployment."""
 
@@ -181,6 +200,8 @@ class ModelDeploymentStatus:
     """A person's word against the statistics, while it is in force."""
     queued: Queued | None = None
     """The place of the wished version in line, while only so many trials may run at the same time."""
+    drift: DriftStatus | None = None
+    """What is known of drift, of the version on trial or else of stable; absent when no ModelSLO says drift."""
     draining: Annotated[tuple[Draining, ...], Field(max_length=16)] = ()
     """Versions that lost their traffic and still answer what is in flight."""
     kept: Annotated[tuple[Kept, ...], Field(max_length=10)] = ()
@@ -191,10 +212,12 @@ class ModelDeploymentStatus:
     """How versions fared, the newest first."""
     decisions: Annotated[tuple[Decision, ...], Field(max_length=10)] = ()
     """The last decisions, the newest first."""
+    copies: Annotated[tuple[Copies, ...], Field(max_length=64)] = ()
+    """Copies of requests that versions got in shadow, the newest first."""
     answers: Annotated[tuple[Answer, ...], Field(max_length=32)] = ()
     """What came of commands, the newest first."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=8, json_schema_extra=keyed_by("type"))] = ()
-    """Accepted, Ready, Progressing, TrafficInSync, SplitAsTold and MetricsAvailable."""
+    """Accepted, Ready, Progressing, TrafficInSync, SplitAsTold, MetricsAvailable and DriftFree."""
 
 
 T = TypeVar("T")

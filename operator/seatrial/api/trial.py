@@ -9,8 +9,10 @@ from pydantic import Field
 
 from seatrial.api.capacity import Readiness
 from seatrial.api.commands import Verb
+from seatrial.api.drift import Drift
 from seatrial.api.fields import CONFIG, Duration, Time
 from seatrial.api.model_slo import Objective, Rollback
+from seatrial.api.sights import Restarts, Split, Untaken
 from seatrial.api.strategy import Step, Sticky, Undecided, Watch
 
 
@@ -73,6 +75,8 @@ class Plan:
     """What the version's pods must answer before it gets any weight."""
     max_surge: int | None = None
     """0 when the trial takes no more pods than one version has."""
+    drift: Drift | None = None
+    """What counts as drift."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,42 +179,6 @@ class ObjectiveEvidence:
     """Why the events so far are too few for the objective, and how many it takes; empty when they are enough."""
     condemned_at: Time | None = None
     """Time of the scrape that condemns the version, while stable's next one has yet to say whether it suffers too."""
-
-
-@dataclass(frozen=True, slots=True)
-class Untaken:
-    """A rollback that was not done, because of mode observe."""
-
-    __pydantic_config__ = CONFIG
-
-    at: Time
-    """When it would have been done."""
-    sentence: str
-    """Why, in plain words."""
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """How requests fell on both sides."""
-
-    __pydantic_config__ = CONFIG
-
-    candidate: int
-    """Requests of the candidate."""
-    stable: int
-    """Requests of the stable version."""
-
-
-@dataclass(frozen=True, slots=True)
-class Restarts:
-    """Restarts of containers, summed over the pods of each side."""
-
-    __pydantic_config__ = CONFIG
-
-    candidate: int
-    """Restarts in the candidate's pods."""
-    stable: int
-    """Restarts in the stable version's pods."""
 
 
 @dataclass(frozen=True, slots=True)

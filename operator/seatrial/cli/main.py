@@ -9,6 +9,7 @@ from seatrial.cli.judge import judge_command
 from seatrial.cli.plan import plan_command
 from seatrial.cli.replay import replay_command
 from seatrial.cli.simulate import simulate_command
+from seatrial.cli.sli import sli_group
 
 __all__ = ["main"]
 
@@ -19,5 +20,5 @@ def main() -> None:
     """Seatrial: rollouts of machine-learning models that answer to an error budget."""
 
 
-for command in (judge_command, plan_command, replay_command, simulate_command):
+for command in (judge_command, plan_command, replay_command, simulate_command, sli_group):
     main.add_command(command)

@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from seatrial.api.conditions import Condition
+from seatrial.api.fields import parse_time
 from seatrial.api.model_slo import ModelSLOSpec
 from seatrial.api.slo_status import SLO_STATUS, ModelSLOStatus
-from seatrial.api.status import dump
+from seatrial.api.status import DEPLOYMENT_STATUS, dump
 from seatrial.kube.errors import KubeError
 from seatrial.metrics.types import BudgetAsk
-from seatrial.rollout.budgets import assess, planned_by, slo_status, windows_s
+from seatrial.rollout.budgets import Past, assess, planned_by, slo_status, windows_s
+from seatrial.rollout.copies import running, without
 from seatrial.rollout.evidence import sli_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from seatrial.api.status import Copies
     from seatrial.api.trial import PlannedObjective
     from seatrial.controller.cache import Cache, Raw
     from seatrial.controller.telemetry import Telemetry
@@ -30,6 +33,16 @@ if TYPE_CHECKING:
 ROUND_S = 60.0
 
 
+class _Wanted(NamedTuple):
+    """One budget: of which ModelDeployment, its stable version, its age, for which objective, and copies to leave out."""
+
+    rollout: str
+    stable: str
+    made_s: float
+    planned: PlannedObjective
+    copies: tuple[Copies, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class _Question:
     """One ModelSLO, and what has to be counted for it; or why it can't be used."""
@@ -37,8 +50,7 @@ class _Question:
     raw: Raw
     old: ModelSLOStatus
     spec: ModelSLOSpec | None
-    wanted: tuple[tuple[str, str, PlannedObjective], ...]
-    """ModelDeployment, hash of its stable version, objective."""
+    wanted: tuple[_Wanted, ...]
     asks: tuple[BudgetAsk, ...]
     refusal: str | None
 
@@ -80,25 +92,26 @@ class Budgets:
         try:
             spec = ModelSLOSpec.model_validate(raw["spec"])
             wanted = [
-                (rollout, stable, planned)
-                for rollout, stable in self._answering(meta["namespace"], meta["name"])
+                _Wanted(
+                    rollout["metadata"]["name"], _stable(rollout), _made_s(rollout), planned, _copies(rollout, now_s)
+                )
+                for rollout in self._answering(meta["namespace"], meta["name"])
                 for planned in planned_by(meta["name"], spec)
             ]
             asks = tuple(
-                BudgetAsk(meta["namespace"], rollout, sli_of(planned), windows_s(spec, planned, now_s))
-                for rollout, _, planned in wanted
+                BudgetAsk(meta["namespace"], one.rollout, sli_of(one.planned), windows_s(spec, one.planned, now_s))
+                for one in wanted
             )
         except ValueError as error:  # pydantic's too: the ModelDeployments that name it say the same
             return _Question(raw, old, None, (), (), str(error))
         return _Question(raw, old, spec, tuple(wanted), asks, None)
 
-    def _answering(self, namespace: str, slo: str) -> Iterator[tuple[str, str]]:
-        """Find the ModelDeployments that answer to a ModelSLO, and the hashes of their stable versions."""
+    def _answering(self, namespace: str, slo: str) -> Iterator[Raw]:
+        """Find the ModelDeployments that answer to a ModelSLO."""
         for raw in self._cache.all("ModelDeployment"):
             named = {ref.get("name") for ref in raw["spec"].get("slos") or ()}
             if raw["metadata"]["namespace"] == namespace and slo in named:
-                stable = (raw.get("status") or {}).get("stable") or {}
-                yield raw["metadata"]["name"], str(stable.get("hash", ""))
+                yield raw
 
     async def _write(self, raw: Raw, old: ModelSLOStatus, new: ModelSLOStatus) -> None:
         """Write a status that shows something else than before; counts alone are not worth a request."""
@@ -119,19 +132,43 @@ def _answer(question: _Question, readings: BudgetReadings | None, now_s: float) 
         return replace(old, observed_generation=meta["generation"], conditions=conditions)
     budgets = old.budgets
     if readings is None or not readings.unavailable:
-        counts, clustered = (readings.counts, readings.dispersion) if readings else ({}, {})
         budgets = tuple(
-            assess(
-                spec,
-                planned,
-                rollout,
-                counts.get((meta["namespace"], rollout, planned.key), {}),
-                now_s,
-                dispersion=clustered.get((meta["namespace"], rollout, planned.key), {}).get(stable),
-            )
-            for rollout, stable, planned in question.wanted
+            assess(spec, one.planned, one.rollout, _past(meta["namespace"], one, readings, now_s), now_s)
+            for one in question.wanted
         )
     return replace(slo_status(spec, meta["generation"], budgets), conditions=conditions)
+
+
+def _past(namespace: str, one: _Wanted, readings: BudgetReadings | None, now_s: float) -> Past:
+    """Gather what is known of the past; a service is as old as its ModelDeployment, or as its first events."""
+    key = (namespace, one.rollout, one.planned.key)
+    if readings is None:
+        return Past({}, since_s=one.made_s)
+    return Past(
+        counts=without(readings.counts.get(key, {}), one.copies, one.planned.key, now_s),
+        dispersion=readings.dispersion.get(key, {}).get(one.stable),
+        since_s=min(one.made_s, readings.first_s.get(key, one.made_s)),
+    )
+
+
+def _stable(raw: Raw) -> str:
+    """Find the hash of a ModelDeployment's stable version."""
+    stable = (raw.get("status") or {}).get("stable") or {}
+    return str(stable.get("hash", ""))
+
+
+def _copies(raw: Raw, now_s: float) -> tuple[Copies, ...]:
+    """Find what a ModelDeployment's versions have got in shadow; hardly any has, so hardly any status is read."""
+    status = raw.get("status") or {}
+    if not status.get("copies") and not any("shadow" in step for step in raw["spec"]["strategy"]["steps"]):
+        return ()
+    known = DEPLOYMENT_STATUS.validate_python(status)
+    return (*running(known, now_s), *known.copies)
+
+
+def _made_s(raw: Raw) -> float:
+    """Tell when a ModelDeployment was made."""
+    return parse_time(raw["metadata"]["creationTimestamp"])
 
 
 def _conditions(question: _Question, readings: BudgetReadings | None, now_s: float) -> tuple[Condition, ...]:

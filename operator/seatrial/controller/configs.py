@@ -1,7 +1,7 @@
 """Know what the ConfigMaps and Secrets of a template hold, without a right to watch or list them.
 
 They are read by name: at once when the spec has changed, and again after a while to notice that somebody edited them.
-Only hashes are kept. See docs/adr/0020-config-is-read-by-name.md.
+Only hashes are kept. See docs/adr/0027-config-is-read-by-name.md.
 """
 
 from __future__ import annotations

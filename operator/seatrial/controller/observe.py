@@ -10,6 +10,7 @@ from seatrial.api.slo_status import SLO_STATUS, ObjectiveBudget
 from seatrial.api.status import DEPLOYMENT_STATUS, ModelDeploymentStatus, Phase
 from seatrial.controller.cache import Key
 from seatrial.controller.probes import ask_of
+from seatrial.kube.policy import Attestation
 from seatrial.kube.workloads import MODEL_LABEL, VERSION_LABEL, observe, port_of
 from seatrial.metrics.counting import counting
 from seatrial.metrics.types import Request
@@ -21,6 +22,7 @@ from seatrial.rollout.world import Refusal, Wish, Workload, World
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from seatrial.api.drift import DriftStatus
     from seatrial.controller.cache import Cache, Raw
     from seatrial.controller.configs import Configs
     from seatrial.controller.line import Line
@@ -67,7 +69,7 @@ class Senses:
 class Observer:
     """Gathers everything that a tick may need."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts that it sees with
         self,
         kube: Kube,
         cache: Cache,
@@ -75,6 +77,8 @@ class Observer:
         router: Router,
         clock: Callable[[], float],
         fresh_s: float,
+        *,
+        drift: Callable[[Key], DriftStatus | None] = lambda _: None,
     ) -> None:
         self._kube = kube
         self._cache = cache
@@ -82,6 +86,8 @@ class Observer:
         self._clock = clock
         self._fresh_s = fresh_s
         self._senses = senses
+        self._drift = drift
+        self._attestation = Attestation(kube, clock)
         self._wishes: dict[Key, tuple[object, Wish | Refusal]] = {}
         self._known_budgets: dict[Key, tuple[object, dict[str, ObjectiveBudget]]] = {}
 
@@ -141,6 +147,7 @@ class Observer:
             route=self._router.read(raw, route) if route else None,
             evidence=evidence,
             targets_up=measured.targets_up if measured else {},
+            unlabelled=measured.unlabelled if measured else {},
             metrics_down=measured.unavailable if measured else None,
             budget=least(budgets.values()),
             frozen=next((budget.frozen for budget in budgets.values() if budget.frozen), None),
@@ -149,8 +156,16 @@ class Observer:
             fitness=self._senses.probes.look(key, ask_of(status, lambda version: self._port(key, version))),
             queued=self._senses.line.queued(key),
             limited=self._senses.line.limited,
+            drift=self._drift(key),
+            attested=await self._attested(raw, status),
         )
         return Sight(raw, status, world)
+
+    async def _attested(self, raw: Raw, status: ModelDeploymentStatus) -> bool:
+        """Ask whether names under commands are proven, only while a command waits: at rest nothing is read."""
+        answered = {answer.id for answer in status.answers}
+        waits = any(command.id not in answered for command in commands_of(raw["spec"]))
+        return waits and await self._attestation.holds()
 
     def _slos(self, key: Key, raw: Raw) -> dict[str, Raw]:
         """Recall the ModelSLOs that a ModelDeployment answers to, by name."""

@@ -13,6 +13,7 @@ from seatrial.controller.act import Actor
 from seatrial.controller.budgets import Budgets
 from seatrial.controller.cache import Cache
 from seatrial.controller.configs import Configs
+from seatrial.controller.drift import Drifts
 from seatrial.controller.handlers import CHILDREN, OWN, registry_for, take_leave
 from seatrial.controller.line import Line
 from seatrial.controller.loops import Loops
@@ -24,9 +25,11 @@ from seatrial.controller.tick import Ticker
 from seatrial.traffic.httproute import HttpRouteRouter
 
 if TYPE_CHECKING:
+    from seatrial.api.drift import DriftStatus
     from seatrial.controller.cache import Key
     from seatrial.controller.telemetry import Telemetry
     from seatrial.kube.client import Kube
+    from seatrial.metrics.drift_types import DriftSource
     from seatrial.metrics.types import BudgetSource, MetricSource
     from seatrial.settings import Settings
 
@@ -39,9 +42,12 @@ async def operate(  # noqa: PLR0913 - the parts that it puts together
     stop: asyncio.Event,
     *,
     budgets: BudgetSource | None = None,
+    drift: DriftSource | None = None,
     started: asyncio.Future[None] | None = None,
 ) -> None:
-    """Watch and tick until ``stop`` is set; traffic stays as it is then. Without a source of budgets there are none.
+    """Watch and tick until ``stop`` is set; traffic stays as it is then.
+
+    Without a source of budgets there are none, and without one of drift there is none.
 
     ``started`` is resolved when kopf runs, and has taken the process's signals to itself.
     """
@@ -54,7 +60,8 @@ async def operate(  # noqa: PLR0913 - the parts that it puts together
     server = HttpModelServer()
     probes = Probes(kube, cache, server, telemetry, wake)
     senses = Senses(metrics, configs, probes, Line(cache, settings.max_trials))
-    observer = Observer(kube, cache, senses, router, time.time, settings.fresh_s)
+    found: dict[Key, DriftStatus] = {}
+    observer = Observer(kube, cache, senses, router, time.time, settings.fresh_s, drift=found.get)
     ticker = Ticker(kube, cache, observer, Actor(kube, cache, router), telemetry, settings)
     loops = Loops(ticker, telemetry)
     namespaces = tuple(name.strip() for name in settings.namespaces.split(",") if name.strip())
@@ -63,6 +70,9 @@ async def operate(  # noqa: PLR0913 - the parts that it puts together
     beside = [asyncio.create_task(sweeper.run(gone)), asyncio.create_task(configs.run())]
     if budgets:
         beside.append(asyncio.create_task(Budgets(kube, cache, budgets, telemetry, time.time).run(loops.begun)))
+    if drift:
+        drifts = Drifts(cache, drift, loops.wake, telemetry, time.time, found)
+        beside.append(asyncio.create_task(drifts.run(loops.begun)))
     try:
         async with server, probes:
             await kopf.operator(

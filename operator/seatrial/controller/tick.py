@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from seatrial.api.conditions import Condition
 from seatrial.api.status import DEPLOYMENT_STATUS, ModelDeploymentStatus, dump
 from seatrial.kube.errors import Conflict, Gone, KubeError
+from seatrial.rollout.blame import shown
 from seatrial.rollout.machine import decide
 
 if TYPE_CHECKING:
@@ -188,4 +189,6 @@ def _without_counts(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
     if trial:
         evidence = tuple((e.slo, e.objective, e.verdict, e.step_total, e.condemned_at) for e in trial.evidence)
         status = replace(status, trial=replace(trial, evidence=evidence))  # type: ignore[arg-type] # only compared
+    if status.drift:
+        status = replace(status, drift=shown(status.drift))
     return replace(status, conditions=conditions, summary="")

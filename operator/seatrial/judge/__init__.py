@@ -14,5 +14,6 @@ Pure and deterministic: no clock, no I/O, no logging. Time and measurements are 
 - :mod:`~seatrial.judge.budget`, :mod:`~seatrial.judge.tiers`: the budget of the service over its window
 - :mod:`~seatrial.judge.detection`: what a trial can detect and prove, before it runs
 - :mod:`~seatrial.judge.dispersion`: how clustered errors are
+- :mod:`~seatrial.judge.labels`: calibration, differences between groups, and when labels may act
 - :mod:`~seatrial.judge.drift`: features and predictions that no longer look as they did, and who is to blame
 """

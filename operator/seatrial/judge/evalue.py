@@ -53,8 +53,14 @@ __all__ = ["GRID_POINTS", "log_e_health", "log_e_restart", "log_e_value", "log_m
 GRID_POINTS = 240
 """Number of alternatives ``p_j``; more change no figure that anyone reads."""
 
-_CHUNK_ROWS = 256
-"""Rows computed at once: half a megabyte of intermediate results, which stays in the processor's cache."""
+_CHUNK_ROWS = 512
+"""Rows computed at once: at most a megabyte of intermediate results, which stays in the processor's cache."""
+
+_STRIDE = 8
+"""Every so many grid points it is looked whether those around matter."""
+
+_NOTHING = -60.0
+"""Log of a part of the largest term that 240 of it don't change the sum of doubles."""
 
 _LOWEST_SHARE = 1 / 1000
 """Healthiest alternative of the proof of health, as a share of the limit."""
@@ -143,22 +149,44 @@ def _log_mixture(
     total: ArrayLike, bad: ArrayLike, which: NDArray[np.intp], limits: FloatArray, log_widths: FloatArray
 ) -> FloatArray:
     """Log likelihood ratio against ``limits[which]``, averaged log-uniformly over (limit, limit * e^log_width)."""
-    steps = (np.arange(GRID_POINTS) + 0.5) / GRID_POINTS  # midpoints, so that no alternative is the limit or 1
-    log_hit = log_widths[:, None] * steps
-    log_miss = np.log1p(-limits[:, None] * np.exp(log_hit)) - np.log1p(-limits)[:, None]
     n, k, limit_of = np.broadcast_arrays(
         np.atleast_1d(np.asarray(total, dtype=np.float64)), np.atleast_1d(np.asarray(bad, dtype=np.float64)), which
     )
+    steps = (np.arange(GRID_POINTS) + 0.5) / GRID_POINTS  # midpoints, so that no alternative is the limit or 1
     result = np.empty(n.shape)
-    scratch = np.empty((2, _CHUNK_ROWS, GRID_POINTS))  # allocating these anew would cost more than computing
-    by_limit = np.argsort(limit_of, kind="stable")
-    bounds = np.searchsorted(limit_of[by_limit], np.arange(len(limits) + 1))
-    for limit, (begin, end) in enumerate(pairwise(bounds.tolist())):
+    by_size = np.lexsort((n, limit_of))  # rows of a kind together: they need the same alternatives
+    bounds = np.searchsorted(limit_of[by_size], np.arange(len(limits) + 1))
+    for limit, width, (begin, end) in zip(limits, log_widths, pairwise(bounds.tolist()), strict=True):
+        log_hit = width * steps
+        log_miss = np.log1p(-limit * np.exp(log_hit)) - np.log1p(-limit)
         for start in range(begin, end, _CHUNK_ROWS):
-            rows = by_limit[start : min(start + _CHUNK_ROWS, end)]
-            hits, misses = scratch[:, : len(rows)]
-            np.multiply(k[rows, None], log_hit[limit], out=hits)
-            np.multiply((n[rows] - k[rows])[:, None], log_miss[limit], out=misses)
-            np.add(hits, misses, out=hits)
-            result[rows] = log_mean_exp(hits)
+            rows = by_size[start : min(start + _CHUNK_ROWS, end)]
+            result[rows] = _log_mean(n[rows], k[rows], np.log(limit) / width, log_hit, log_miss)
     return result
+
+
+def _log_mean(n: FloatArray, k: FloatArray, origin: float, log_hit: FloatArray, log_miss: FloatArray) -> FloatArray:
+    """Log of the mean likelihood ratio over the grid, of rows with one limit; ``origin`` is its logarithm in widths.
+
+    The logarithm of the ratio is concave along the grid, so its highest point is next to the observed share, and what
+    lies far from it on either side adds nothing that a double could hold. Each row is computed in the same way whatever
+    others there are, to the last bit.
+    """
+    with np.errstate(divide="ignore"):
+        observed = np.log(k / np.maximum(n, 1)) / (log_hit[1] - log_hit[0]) - origin * GRID_POINTS
+    nearest = np.clip(observed, 1, GRID_POINTS - 2).astype(np.intp)
+    highest = np.max([k * log_hit[at] + (n - k) * log_miss[at] for at in (nearest - 1, nearest, nearest + 1)], axis=0)
+
+    def log_ratio(columns: slice) -> FloatArray:
+        ratio = k[:, None] * log_hit[columns]
+        ratio += (n - k)[:, None] * log_miss[columns]
+        ratio -= highest[:, None]
+        return ratio
+
+    matter = np.flatnonzero((log_ratio(slice(None, None, _STRIDE)) > _NOTHING).any(axis=0)) * _STRIDE
+    ends = np.concatenate((nearest - 1, nearest + 2, matter - _STRIDE, matter + _STRIDE))
+    columns = slice(max(0, int(ends.min())), int(ends.max()))
+    ratios = np.zeros((len(n), GRID_POINTS))
+    np.exp(log_ratio(columns), out=ratios[:, columns])
+    log_mean: FloatArray = np.log(ratios.mean(axis=1)) + highest
+    return log_mean

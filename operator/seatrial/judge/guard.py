@@ -23,23 +23,19 @@ MIN_ALLOWANCE = 10
 """An allowance of fewer events cannot be told from chance, so it guards nothing."""
 
 
-def allowance(
-    error_budget: Decimal, window_total: int, *, share: Decimal = ALLOWANCE_SHARE, remaining: Decimal | None = None
-) -> float:
+def allowance(budget: Decimal, *, share: Decimal = ALLOWANCE_SHARE, remaining: Decimal | None = None) -> float:
     """Bad events that a release may cause beyond its rate.
 
     Parameters
     ----------
-    error_budget
-        Share of events that may be bad.
-    window_total
-        Events of the service in the last SLO window.
+    budget
+        Bad events that the service's SLO window grants.
     share
         Share of the window's budget, 0 < share <= 1.
     remaining
         Bad events that the service may still have in the window, or ``None`` when unknown; it caps the allowance.
     """
-    granted = share * error_budget * window_total
+    granted = share * budget
     return float(granted if remaining is None else max(Decimal(0), min(granted, remaining)))
 
 

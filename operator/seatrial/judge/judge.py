@@ -8,6 +8,8 @@ in one vectorised pass.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +20,7 @@ from seatrial.judge.verdict import Case, judgement, stretches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from decimal import Decimal
 
 __all__ = ["SEVERITY", "Trial", "judge", "judge_all", "overall"]
 
@@ -108,17 +111,19 @@ def judge_all(trials: Sequence[Trial]) -> list[tuple[Judgement, ...]]:
     counted = [stretches(evidence) for _, evidence in pairs]
     lengths = np.array([len(stretch) for stretch in counted])
     first = np.concatenate(([0], np.cumsum(lengths)[:-1]))
-    totals, bads = np.array([counts for stretch in counted for counts in stretch], dtype=np.float64).T
+    flat = np.fromiter(chain.from_iterable(chain.from_iterable(counted)), np.float64)
+    totals, bads = flat[::2], flat[1::2]
     if (bads < 0).any() or (totals < bads).any():
         raise ValueError("counts shrank since a restart point: they do not belong to the same trial")
-    limits = [float(objective.p0) for objective, _ in pairs]
+    numbers = [_numbers(objective.target, objective.burn_rate, objective.alpha) for objective, _ in pairs]
+    limits = [limit for limit, _, _ in numbers]
     gamma = np.array([1 / evidence.dispersion for _, evidence in pairs])
     log_e = log_e_value(totals, bads, np.repeat(limits, lengths)) * np.repeat(gamma, lengths)
     order = np.arange(len(log_e)) - np.repeat(first, lengths)
     order += np.repeat([evidence.retired for _, evidence in pairs], lengths) * (order > 0)
     mixture = log_e_restart(log_e, first, order)
-    numbers = zip(
-        limits,
+    found = zip(
+        numbers,
         mixture.tolist(),
         log_e[first].tolist(),
         np.maximum.reduceat(log_e, first).tolist(),
@@ -131,18 +136,18 @@ def judge_all(trials: Sequence[Trial]) -> list[tuple[Judgement, ...]]:
         share_of_alpha = len(trial.objectives)
         judgements = []
         for index, (objective, evidence) in enumerate(zip(trial.objectives, trial.evidence, strict=True)):
-            p0, mixed, whole, loudest, begin, end = next(numbers)
+            (p0, budget, patience), mixed, whole, loudest, begin, end = next(found)
             case = Case(
                 objective=objective,
                 evidence=evidence,
                 counts=evidence.candidate,
-                budget=float(objective.error_budget),
+                budget=budget,
                 p0=p0,
                 decisive=mixed if trial.restarts else whole,
                 trial=whole,
                 loudest=loudest,
                 since=log_e[begin:end],
-                threshold=share_of_alpha / float(objective.alpha),
+                threshold=share_of_alpha * patience,
                 step_total=evidence.candidate.total if trial.step_total is None else trial.step_total[index],
                 min_requests=trial.min_requests,
                 strict=trial.strict,
@@ -150,6 +155,13 @@ def judge_all(trials: Sequence[Trial]) -> list[tuple[Judgement, ...]]:
             judgements.append(judgement(case))
         judged.append(tuple(judgements))
     return judged
+
+
+@lru_cache(maxsize=4096)
+def _numbers(target: Decimal, burn_rate: Decimal, alpha: Decimal) -> tuple[float, float, float]:
+    """Return an objective's limit, its error budget and ``1 / alpha`` as floats."""
+    objective = Objective("", "", target, burn_rate, alpha)
+    return float(objective.p0), float(objective.error_budget), float(1 / alpha)
 
 
 def overall(judgements: Iterable[Judgement]) -> Judgement:

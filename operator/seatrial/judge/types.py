@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 __all__ = ["Counts", "Evidence", "Judgement", "Objective", "Verdict"]
 
@@ -182,8 +183,7 @@ class Evidence:
             raise ValueError(f"dispersion {self.dispersion} must be at least 1 and retired {self.retired} at least 0")
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """What follows from the evidence for one objective, with the numbers it follows from.
 
     Parameters

@@ -45,10 +45,14 @@ class Kube:
     ----------
     deadline_s
         Seconds that one call may take, from connecting to the last byte of the answer.
+    context
+        Name of the context in the kubeconfig; the current one when absent.
     """
 
-    def __init__(self, *, deadline_s: float = 10.0) -> None:
+    def __init__(self, *, deadline_s: float = 10.0, context: str | None = None) -> None:
         self._deadline_s = deadline_s
+        self._context = context
+        self.namespace = "default"
         self._client: ApiClient | None = None
 
     async def __aenter__(self) -> Self:
@@ -61,12 +65,13 @@ class Kube:
         """
         configuration = Configuration()
         try:
-            if "KUBECONFIG" not in os.environ and "KUBERNETES_SERVICE_HOST" in os.environ:
+            if not self._context and "KUBECONFIG" not in os.environ and "KUBERNETES_SERVICE_HOST" in os.environ:
                 config.load_incluster_config(configuration)  # type: ignore[no-untyped-call] # untyped in version 37
             else:
-                await config.load_kube_config(  # type: ignore[no-untyped-call] # untyped in version 37
-                    os.environ.get("KUBECONFIG"), client_configuration=configuration, persist_config=False
+                loaded = await config.load_kube_config(  # type: ignore[no-untyped-call] # untyped in version 37
+                    os.environ.get("KUBECONFIG"), self._context, configuration, persist_config=False
                 )
+                self.namespace = loaded.current_context["context"].get("namespace") or self.namespace
         except (config.ConfigException, OSError) as error:
             raise Refused(f"No way to the cluster: {error}; set KUBECONFIG or run in a pod.") from error
         self._client = ApiClient(configuration)
@@ -80,10 +85,11 @@ class Kube:
             await self._client.close()  # type: ignore[no-untyped-call] # untyped in version 37
             self._client = None
 
-    async def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
-        """Read one object; None when there is none."""
+    async def get(self, kind: str, namespace: str | None, name: str) -> dict[str, Any] | None:
+        """Read one object, of the whole cluster when ``namespace`` is None; None when there is none."""
+        doing = f"read {kind} {namespace}/{name}" if namespace else f"read {kind} {name}"
         try:
-            return await self._call("GET", RESOURCES[kind].path(namespace, name), f"read {kind} {namespace}/{name}")
+            return await self._call("GET", RESOURCES[kind].path(namespace, name), doing)
         except Gone:
             return None
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 OWN_API = "seatrial.dev/v1alpha1"
+ADMISSION_API = "admissionregistration.k8s.io/v1"
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One kind of namespaced object."""
+    """One kind of objects."""
 
     api_version: str
     plural: str
@@ -37,4 +38,6 @@ RESOURCES = {
     "Event": Resource("v1", "events"),
     "Lease": Resource("coordination.k8s.io/v1", "leases"),
     "HTTPRoute": Resource("gateway.networking.k8s.io/v1", "httproutes"),
+    "ValidatingAdmissionPolicy": Resource(ADMISSION_API, "validatingadmissionpolicies"),
+    "ValidatingAdmissionPolicyBinding": Resource(ADMISSION_API, "validatingadmissionpolicybindings"),
 }

@@ -73,12 +73,14 @@ class PrometheusBudgets:
         self._past = {how: tiles for how, tiles in self._past.items() if how in by_counting}
         self._minutes = {how: minutes for how, minutes in self._minutes.items() if how in by_counting}
         dispersion: dict[tuple[str, str, str], Mapping[str, float]] = {}
+        first_s: dict[tuple[str, str, str], float] = {}
         counts: dict[tuple[str, str, str], Mapping[float, Mapping[str, tuple[int, int]]]] = {}
         for how, wanted in by_counting.items():
             lengths_s = {length_s for ask in wanted for length_s in ask.windows_s}
             try:
                 read = await self._read(how, lengths_s, now_s)
                 usual = _by_rollout((await self._look_back(how, now_s)).dispersion())
+                first = _by_rollout(self._past[how].first()) if how in self._past else {}
             except (BadQuery, TooLarge):
                 # This SLI's own trouble, of which its trials tell: the budgets of the others are not to suffer from it.
                 continue
@@ -89,7 +91,10 @@ class PrometheusBudgets:
                 own = {length_s: windows[length_s].get((ask.namespace, ask.rollout)) for length_s in ask.windows_s}
                 counts[ask.namespace, ask.rollout, ask.sli.name] = {s: found for s, found in own.items() if found}
                 dispersion[ask.namespace, ask.rollout, ask.sli.name] = usual.get((ask.namespace, ask.rollout), {})
-        return BudgetReadings(now_s, None, counts, dispersion)
+                hours = first.get((ask.namespace, ask.rollout), {}).values()
+                if hours:
+                    first_s[ask.namespace, ask.rollout, ask.sli.name] = float(min(hours) * HOUR_S)
+        return BudgetReadings(now_s, None, counts, dispersion, first_s)
 
     async def _read(self, how: Counting, lengths_s: Iterable[float], now_s: float) -> dict[float, Counts]:
         short = {length_s for length_s in lengths_s if length_s <= _LONGEST_AT_ONCE_S}

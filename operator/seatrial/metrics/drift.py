@@ -66,17 +66,13 @@ class PrometheusDrift:
     ----------
     client
         Whom to ask.
-    clock
-        Unix time in seconds.
     """
 
-    def __init__(self, client: Client, clock: Callable[[], float]) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
-        self._clock = clock
 
-    async def read(self, asks: Sequence[DriftAsk]) -> DriftReadings:
-        """Count everything that is asked for."""
-        now_s = self._clock()
+    async def read(self, asks: Sequence[DriftAsk], now_s: float) -> DriftReadings:
+        """Count everything that is asked for, up to ``now_s``, Unix time in seconds."""
         wanted: dict[Stretch, set[str]] = defaultdict(set)
         for ask in asks:
             for version, stretches in ask.stretches.items():

@@ -86,6 +86,6 @@ class DriftReadings:
 class DriftSource(Protocol):
     """Where counts by bin come from."""
 
-    async def read(self, asks: Sequence[DriftAsk]) -> DriftReadings:
-        """Count everything that is asked for. Never raises for a source that is away."""
+    async def read(self, asks: Sequence[DriftAsk], now_s: float) -> DriftReadings:
+        """Count everything that is asked for, up to ``now_s``. Never raises for a source that is away."""
         ...

@@ -13,6 +13,7 @@ from seatrial.metrics.queries import WITNESS, Raw, spellings
 from seatrial.metrics.reader import Client, Overfull, Reader
 from seatrial.metrics.targets import START, UP
 from seatrial.metrics.types import Measurements, Request
+from seatrial.metrics.unlabelled import Unlabelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -90,6 +91,7 @@ class PrometheusSource:
         self._asked_s: dict[tuple[str, str], float] = {}
         self._books: dict[Owner, Book] = {}
         self._spellings: set[str] = set()
+        self._unlabelled = Unlabelled()
         self._last = _Look(float("-inf"), None, 0.0)
         self._covered_s = float("-inf")
         self._running: asyncio.Task[None] | None = None
@@ -109,6 +111,7 @@ class PrometheusSource:
             unavailable=self._last.unavailable,
             readings={(book.owner.version, name): reading for book in books for name, reading in book.readings.items()},
             targets_up={book.owner.version: book.targets_up(self._clock()) for book in books},
+            unlabelled={book.owner.version: pods for book in books if (pods := self._unlabelled.pods.get(book.owner))},
         )
 
     def forget(self, namespace: str, rollout: str) -> None:
@@ -169,6 +172,7 @@ class PrometheusSource:
         for book in books:
             book.settle(now_s - self._horizons.settle_s)
             book.publish()
+        await self._unlabelled.look(self._client, books, now_s)
 
     async def _join(self, books: list[Book], now_s: float) -> None:
         """Bring books up to date from their checkpoints."""

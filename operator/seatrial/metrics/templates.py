@@ -95,7 +95,11 @@ class Histogram(_Template):
 
     def threshold(self, edge: float) -> str:
         """Write an edge of the histogram as a threshold of a ModelSLO."""
-        return f"{edge:.12g}{self.unit if self.unit != '1' else ''}"
+        if self.unit == "1":
+            return f"{edge:.12g}"
+        time_s = edge / _PER_UNIT[self.unit]
+        unit = next((unit for unit in ("s", "ms") if time_s * _PER_UNIT[unit] >= 1), "us")
+        return f"{time_s * _PER_UNIT[unit]:.12g}{unit}"
 
 
 class Server(_Data):

@@ -72,6 +72,15 @@ class Tiles:
                 total, bad = _added([tile.total for tile in tiles]), _added([tile.bad for tile in tiles])
                 self._tiles[hours[0]] = _Tile(_DAY, total, bad)
 
+    def first(self) -> dict[Owner, int]:
+        """Find the first hour of each version that has events, to the tile."""
+        found: dict[int, int] = {}
+        for hour in sorted(self._tiles):
+            for number, count in enumerate(self._tiles[hour].total):
+                if count:
+                    found.setdefault(number, hour)
+        return {owner: found[number] for owner, number in self._numbers.items() if number in found}
+
     def since(self, start_hour: float) -> Counts:
         """Add up the tiles of which the greater part lies after an instant."""
         tiles = [tile for hour, tile in self._tiles.items() if hour + tile.hours / 2 >= start_hour]

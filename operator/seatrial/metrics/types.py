@@ -154,12 +154,15 @@ class Measurements:
         By (version, ``sli.name``); one for each pair of the request.
     targets_up
         By version: how many of its pods Prometheus scrapes successfully right now.
+    unlabelled
+        By version without any such pod: those that Prometheus scrapes without the labels that name the version.
     """
 
     at_s: float
     unavailable: str | None
     readings: Mapping[tuple[str, str], Reading]
     targets_up: Mapping[str, int]
+    unlabelled: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class MetricSource(Protocol):
@@ -210,12 +213,16 @@ class BudgetReadings:
     dispersion
         By (namespace, rollout, ``sli.name``) and version: how clustered its bad events of the last hours were, by
         ``judge.dispersion.usual_dispersion``. What can't be told is left out.
+    first_s
+        By (namespace, rollout, ``sli.name``): Unix time of the first hour with events in the longest window. Without
+        finished hours nothing is said.
     """
 
     at_s: float
     unavailable: str | None
     counts: Mapping[tuple[str, str, str], Mapping[float, Mapping[str, tuple[int, int]]]]
     dispersion: Mapping[tuple[str, str, str], Mapping[str, float]] = field(default_factory=dict)
+    first_s: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
 
 
 class BudgetSource(Protocol):

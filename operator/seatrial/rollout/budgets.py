@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     """Counts by length of the window in seconds and by version: total and bad."""
 
 HOUR_S = 3600.0
+_YOUNGEST_S = 60.0
 MAX_VERSIONS = 32
 
 
@@ -59,14 +61,31 @@ def windows_s(spec: ModelSLOSpec, planned: PlannedObjective, now_s: float) -> tu
     return tuple(sorted({*lengths, HOUR_S, _elapsed_s(window, now_s)}))
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is known of a service's past, for one objective.
+
+    Parameters
+    ----------
+    counts
+        What was counted, for each of :func:`windows_s`.
+    dispersion
+        How clustered stable's bad events are, or None when it can't be told.
+    since_s
+        Unix time since when the service has been there, or None when it is older than its window.
+    """
+
+    counts: ByWindow
+    dispersion: float | None = None
+    since_s: float | None = None
+
+
 def assess(
     spec: ModelSLOSpec,
     planned: PlannedObjective,
     model_deployment: str,
-    counts: ByWindow,
+    past: Past,
     now_s: float,
-    *,
-    dispersion: float | None = None,
 ) -> ObjectiveBudget:
     """Work out the budget of one objective for one ModelDeployment.
 
@@ -78,13 +97,12 @@ def assess(
         The objective.
     model_deployment
         Name of the ModelDeployment whose requests were counted.
-    counts
-        What was counted, for each of :func:`windows_s`.
+    past
+        What is known of them.
     now_s
         Unix time in seconds.
-    dispersion
-        How clustered stable's bad events are, or None when it can't be told.
     """
+    counts, dispersion = past.counts, past.dispersion
     window, objective = window_of(spec, now_s), objective_of(planned)
     by_version = counts.get(_elapsed_s(window, now_s), {})
     hour = _sum(counts.get(HOUR_S, {}).values())
@@ -92,7 +110,7 @@ def assess(
         _sum(by_version.values()),
         objective.error_budget,
         window_s=window.length_s,
-        elapsed=min(1.0, max(window.elapsed(now_of(now_s)), 1e-6)),
+        elapsed=_elapsed(window, past.since_s, now_s),
         present_burn_rate=_burn_rate(hour, objective) if hour.total else None,
     )
     level = spec.freeze_at / ALL
@@ -138,14 +156,23 @@ def service_of(planned: PlannedObjective, budget: ObjectiveBudget | None) -> Ser
     if not budget or not budget.total:
         return Service()
     share = planned.rollback.allowance / ALL
-    remaining = Decimal(max(0, budget.remaining_bad))
-    allowed = allowance(objective_of(planned).error_budget, budget.total, share=share, remaining=remaining)
+    granted, remaining = Decimal(budget.remaining_bad + budget.bad), Decimal(max(0, budget.remaining_bad))
+    allowed = allowance(granted, share=share, remaining=remaining)
     return Service(allowance=allowed, dispersion=budget.dispersion or 1.0)
 
 
 def now_of(now_s: float) -> datetime:
     """Turn Unix seconds into a time that knows its zone."""
     return datetime.fromtimestamp(now_s, UTC)
+
+
+def _elapsed(window: Window, since_s: float | None, now_s: float) -> float:
+    """Tell which share of its window a service has had so far; the rest is taken to be like it.
+
+    A young service has a whole window before it: the budget of 28 days is not spent by the first bad minutes.
+    """
+    start_s = max(window.start.timestamp(), since_s or 0.0)
+    return min(1.0, max((now_s - start_s) / window.length_s, _YOUNGEST_S / window.length_s))
 
 
 def _elapsed_s(window: Window, now_s: float) -> float:

@@ -93,8 +93,6 @@ def _promote_full(status: ModelDeploymentStatus, world: World, command: Command)
 
 def _abort(status: ModelDeploymentStatus, _: World, command: Command) -> Done:
     trial = _trial(status, ON_TRIAL, "abort: nothing is on trial")
-    if trial.ordered and trial.ordered.verb is Verb.ABORT:
-        raise Unlawful("abort: the version is being rolled back already")
     return _ordered(status, trial, command, f"version {trial.version.label} is rolled back")
 
 
@@ -166,7 +164,7 @@ def _trial(status: ModelDeploymentStatus, phases: frozenset[Phase] | set[Phase],
 
 
 def _not_held(status: ModelDeploymentStatus, world: World) -> None:
-    if isinstance(world.wish, Wish) and world.wish.paused:
+    if status.paused or (isinstance(world.wish, Wish) and world.wish.paused):
         by = f" by {status.paused.by}" if status.paused else " in the spec"
         raise Unlawful(f"the rollout is paused{by}: resume it first")
 

@@ -278,7 +278,7 @@ def _compared(
     too_few = entry.bad < planned.rollback.min_bad if verdict is Verdict.Burning else False
     if too_few or (verdict is Verdict.Healthy and entry.total - entry.step_total < min_requests):
         verdict = Verdict.Inconclusive
-    return replace(judgement, verdict=verdict, sentence=found.sentence)
+    return judgement._replace(verdict=verdict, sentence=found.sentence)
 
 
 def _judged(entry: ObjectiveEvidence, judgement: Judgement) -> ObjectiveEvidence:

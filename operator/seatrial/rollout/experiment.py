@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seatrial.api.trial import ExperimentResult, Restart, Totals
+from seatrial.api.trial import ExperimentResult
 from seatrial.judge.compare import compare_ratios
 from seatrial.judge.effect import effect_interval
-from seatrial.judge.types import Counts
+from seatrial.rollout.copies import since_step
 from seatrial.rollout.evidence import significant
 from seatrial.rollout.target import ALL
 
@@ -22,10 +22,7 @@ def experiment_result(trial: Trial, experiment: Experiment) -> ExperimentResult 
     planned = next((p for p in trial.plan.objectives if p.key == experiment.objective), None)
     if not entry or not planned:
         return None
-    then = entry.restarts[-1] if entry.restarts else Restart(Totals(), Totals())
-    began = next((r for r in entry.restarts if r.candidate.total == entry.step_total), then)
-    mine = Counts(entry.total - began.candidate.total, entry.bad - began.candidate.bad)
-    theirs = Counts(entry.stable.total - began.stable.total, entry.stable.bad - began.stable.bad)
+    mine, theirs = since_step(entry)
     alpha, margin = float(planned.rollback.alpha), experiment.margin / ALL
     found = compare_ratios(mine, theirs, margin=margin, alpha=alpha)
     low, high = effect_interval(mine, theirs, alpha=alpha)

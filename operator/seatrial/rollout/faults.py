@@ -13,6 +13,7 @@ from seatrial.api.fields import format_duration
 from seatrial.api.status import Phase
 from seatrial.judge.pod_events import Exposure, judge_pod_events
 from seatrial.judge.types import Verdict
+from seatrial.rollout.blame import drifted
 from seatrial.rollout.guards import action_on, may_go_on, past_deadline
 from seatrial.rollout.seaworthy import mismatch, model_waits
 from seatrial.rollout.steps import current_step, on_trial
@@ -104,7 +105,9 @@ def experiment_lost(status: ModelDeploymentStatus, _: World) -> str | None:
 def aborted(status: ModelDeploymentStatus, _: World) -> str | None:
     """A person wants it rolled back."""
     ordered = status.trial.ordered if status.trial else None
-    return f"{on_trial(status)} is aborted: {ordered.sentence}" if ordered and ordered.verb is Verb.ABORT else None
+    if not ordered or ordered.verb not in {Verb.ABORT, Verb.ROLLBACK}:
+        return None
+    return f"{on_trial(status)} is aborted: {ordered.sentence}"
 
 
 def fault(status: ModelDeploymentStatus, world: World) -> str | None:
@@ -123,5 +126,5 @@ def enforced(guard: Guard) -> Guard:
     return guarded
 
 
-FAULTS = (burning, crash_loop, restarting, unready, undecided, check_failed, experiment_lost)
+FAULTS = (burning, crash_loop, restarting, unready, undecided, check_failed, experiment_lost, drifted)
 """All that the operator rolls back for by itself."""

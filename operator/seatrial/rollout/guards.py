@@ -12,6 +12,7 @@ from seatrial.api.fields import format_duration
 from seatrial.api.status import Phase
 from seatrial.judge.judge import SEVERITY
 from seatrial.judge.types import Verdict
+from seatrial.rollout.blame import held_by_drift
 from seatrial.rollout.seaworthy import all_available, mismatch, model_waits, ready_to_serve, seen
 from seatrial.rollout.steps import current_step, described, has_traffic, on_trial
 from seatrial.rollout.target import ALL, intended_weight
@@ -211,7 +212,7 @@ def _step_over(status: ModelDeploymentStatus, world: World) -> str | None:
     number = f"step {trial.step_index + 1}"
     if trial.ordered and trial.ordered.verb is Verb.PROMOTE:
         return f"is let through {number}, {trial.ordered.sentence}"
-    if window_closed(world) or not _waited_for(status, world):
+    if window_closed(world) or held_by_drift(status, world) or not _waited_for(status, world):
         return None
     weighed = has_traffic(trial.plan.steps, trial.step_index)
     if weighed and (not world.evidence or blocking(status, world)) and not past_deadline(status, world, "promote"):

@@ -39,8 +39,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from seatrial.api.status import Phase
-from seatrial.rollout import faults, guards, moves
+from seatrial.rollout import blame, faults, guards, moves
 from seatrial.rollout.commands import obey, pending
+from seatrial.rollout.copies import remembered
 from seatrial.rollout.decision import Decision, Notice
 from seatrial.rollout.notices import notices
 from seatrial.rollout.record import recorded
@@ -93,6 +94,7 @@ TRANSITIONS = (
             ("undecided", faults.enforced(faults.undecided), UNDERWAY),
             ("check failed", faults.enforced(faults.check_failed), frozenset({P.TRIAL})),
             ("experiment lost", faults.enforced(faults.experiment_lost), frozenset({P.TRIAL})),
+            ("drifted", faults.enforced(blame.drifted), frozenset({P.TRIAL})),
             ("aborted", faults.aborted, UNDERWAY),
         )
     ),
@@ -187,7 +189,9 @@ def decide(status: ModelDeploymentStatus, world: World, *, look_s: float) -> Dec
     for row in TRANSITIONS:
         if status.phase in row.phases and (found := row.guard(status, world)):
             taken, sentence = row, found
-            status = replace(row.move(status, world, found), phase=row.to)
+            seen = status
+            status = replace(row.move(seen, world, found), phase=row.to)
+            status = replace(status, copies=remembered(seen, status, world.now_s))
             break
     wanted = target(status, world)
     status = report(status, world, wanted)

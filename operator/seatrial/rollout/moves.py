@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from seatrial.api.sights import Restarts
 from seatrial.api.status import Draining, HistoryEntry, Outcome
-from seatrial.api.trial import Restarts, Trial, VersionRef
+from seatrial.api.trial import Trial, VersionRef
 from seatrial.rollout.evidence import open_step
 from seatrial.rollout.guards import serving_version
 from seatrial.rollout.world import Wish

@@ -8,6 +8,7 @@ from seatrial.api.fields import format_duration, format_time
 from seatrial.api.status import Phase
 from seatrial.judge.types import Verdict
 from seatrial.rollout import guards, seaworthy
+from seatrial.rollout.blame import held_by_drift
 from seatrial.rollout.steps import current_step, described
 from seatrial.rollout.world import Refusal
 
@@ -84,24 +85,32 @@ def _on_trial(status: ModelDeploymentStatus, world: World, worst: ObjectiveEvide
     has = described(trial.plan.steps, trial.step_index)
     where = f"version {candidate.label}, step {trial.step_index + 1} of {len(trial.plan.steps)}, {has}"
     frozen = "" if world.wish.plan == trial.plan else " (this trial keeps the steps and objectives it began with)"
-    if not world.ready(candidate.hash):
-        return "False", "NoReadyPod", f"{where}: it has no ready pod and gets no traffic until it has{frozen}"
+    if short := _short_of_pods(status, world, where, frozen):
+        return short
     if world.wish.paused:
         return "False", "Paused", f"{where}: {_paused(status)}; it is judged all the same{frozen}"
-    if cut := seaworthy.cut_short(status, world):
-        return "False", "WaitingForCapacity", f"{where}: {cut}{frozen}"
     if trial.step_since is None:
         return "True", "WaitingForRoute", f"{where}: the gateway is taking the weight{frozen}"
     if step.gate or step.check:
         return _waiting(status, where, frozen)
     if shut := guards.window_closed(world):
         return "False", "WindowClosed", f"{where}: {shut.sentence}{frozen}"
+    if (drift := held_by_drift(status, world)) and world.now_s - trial.step_since >= step.lasts_s:
+        return "False", drift.cause, f"{where}, held: {drift.sentence}{frozen}"
     if trial.experiment:
         return "True", "Comparing", f"{where}: {trial.experiment.sentence}{frozen}"
     said = f"{worst.slo}/{worst.objective}: {worst.sentence}" if worst else "nothing was measured yet"
     if worst and worst.verdict != Verdict.Healthy and world.now_s - trial.step_since >= step.lasts_s:
         return "False", worst.verdict, f"{where}, held: {said}{frozen}"
     return "True", "Judging", f"{where} for {format_duration(step.lasts_s)}: {said}{frozen}"
+
+
+def _short_of_pods(status: ModelDeploymentStatus, world: World, where: str, frozen: str) -> Found | None:
+    """Say that the candidate's pods can't carry what the step gives it."""
+    if not world.ready(status.candidate.hash if status.candidate else None):
+        return "False", "NoReadyPod", f"{where}: it has no ready pod and gets no traffic until it has{frozen}"
+    cut = seaworthy.cut_short(status, world)
+    return ("False", "WaitingForCapacity", f"{where}: {cut}{frozen}") if cut else None
 
 
 def _waiting(status: ModelDeploymentStatus, where: str, frozen: str) -> Found:

@@ -11,6 +11,7 @@ from seatrial.judge.judge import SEVERITY
 from seatrial.judge.split import SplitStep, check_split
 from seatrial.judge.types import Verdict
 from seatrial.rollout import seaworthy
+from seatrial.rollout.blame import drift_free
 from seatrial.rollout.progress import progress
 from seatrial.rollout.seen import requests_of
 from seatrial.rollout.steps import current_step
@@ -39,6 +40,8 @@ def report(status: ModelDeploymentStatus, world: World, wanted: Target) -> Model
         "SplitAsTold": _split_as_told(status),
         "MetricsAvailable": _metrics_available(status, world),
     }
+    if status.drift:
+        found["DriftFree"] = drift_free(status.drift)
     return replace(
         status,
         observed_generation=world.generation,
@@ -137,7 +140,16 @@ def _metrics_available(status: ModelDeploymentStatus, world: World) -> Found:
         return "False", "Unavailable", f"the weight is held: {world.metrics_down}"
     if not seaworthy.seen(status, world):
         up, label = world.targets_up.get(status.candidate.hash, 0), status.candidate.label
+        if pods := world.unlabelled.get(status.candidate.hash):
+            return "False", "VersionUnlabelled", _unlabelled(label, pods)
         # Before the trial that is expected: discovery takes seconds. It is worth a warning once requests depend on it.
         value = "Unknown" if status.phase is Phase.STARTING else "False"
         return value, "NotScraped", f"Prometheus scrapes {up} pods of version {label}, which are not all of them"
     return "True", "Available", "Prometheus answers and sees every pod of the candidate"
+
+
+def _unlabelled(label: str, pods: tuple[str, ...]) -> str:
+    return (
+        f"Prometheus scrapes {len(pods)} pods of version {label}, such as {pods[0]}, without the labels rollout_name "
+        f"and rollout_version, so nothing is counted for it: take the scrape rules of manifests/monitoring"
+    )

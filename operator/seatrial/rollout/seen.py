@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from seatrial.api.fields import format_duration
+from seatrial.api.sights import Split, Untaken
 from seatrial.api.status import Kept, Phase, Queued
-from seatrial.api.trial import Split, Untaken
+from seatrial.api.trial import CheckRun
 from seatrial.rollout import faults, guards, seaworthy
+from seatrial.rollout.blame import latest
 from seatrial.rollout.experiment import experiment_result
 from seatrial.rollout.pods import pods_of_trial
 from seatrial.rollout.target import drain_s, intended_weight, still_draining
@@ -16,6 +19,7 @@ from seatrial.rollout.world import Wish
 if TYPE_CHECKING:
     from seatrial.api.commands import Hold
     from seatrial.api.status import Draining, ModelDeploymentStatus
+    from seatrial.api.strategy import Check
     from seatrial.api.trial import Trial
     from seatrial.rollout.world import RouteView, World
 
@@ -23,11 +27,15 @@ SPLIT_SETTLES_S = 10.0
 """How long a new weight takes to reach every proxy and the counters of both sides."""
 
 
+CHECK_GRACE_S = 30.0
+"""So long after its timeout a check may still be told to be over."""
+
+
 def note(status: ModelDeploymentStatus, world: World) -> ModelDeploymentStatus:
     """Remember what was seen of versions that are out, and of the trial; forget what people said for a time."""
     status = replace(status, paused=_lasting(status.paused, world), override=_lasting(status.override, world))
     draining = tuple(_drains(entry, world.route, world.now_s) for entry in status.draining if _there(entry, world))
-    status = _keep(replace(status, draining=draining), world)
+    status = _keep(replace(status, draining=draining, drift=latest(status, world)), world)
     if not status.trial or not status.candidate:
         return status
     trial = replace(status.trial, evidence=world.evidence or status.trial.evidence)
@@ -74,11 +82,19 @@ def _keep(status: ModelDeploymentStatus, world: World) -> ModelDeploymentStatus:
 def _found(trial: Trial, world: World) -> Trial:
     """Note what the check or the experiment of the step says by now."""
     step = trial.plan.steps[trial.step_index]
-    if step.check and world.check and world.check.name == step.check.name:
-        trial = replace(trial, check=world.check)
+    if step.check and trial.step_since is not None:
+        trial = replace(trial, check=_in_time(step.check, world.check or trial.check, world.now_s - trial.step_since))
     if step.experiment and trial.step_since is not None:
         trial = replace(trial, experiment=experiment_result(trial, step.experiment) or trial.experiment)
     return trial
+
+
+def _in_time(check: Check, run: CheckRun | None, lasted_s: float) -> CheckRun | None:
+    """Let a check fail that is late: one that can't even be started would hold the trial for ever."""
+    if (run and run.state != "Running") or lasted_s < check.timeout + CHECK_GRACE_S:
+        return run
+    said = f": {run.sentence}" if run else ""
+    return CheckRun(check.name, "Failed", f"it was not over within {format_duration(check.timeout)}{said}")
 
 
 def _drains(entry: Draining, route: RouteView | None, now_s: float) -> Draining:

@@ -20,6 +20,7 @@ from seatrial.rollout.world import Refusal, Wish
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from seatrial.api.drift import Drift
     from seatrial.metrics.types import Sli
     from seatrial.rollout.versions import Content
 
@@ -50,6 +51,7 @@ def wish_of(
     except ValidationError as error:
         return Refusal("InvalidSpec", _sentence("this ModelDeployment", error))
     objectives = []
+    drifts: dict[str, Drift] = {}
     for ref in parsed.slos:
         if ref.name not in slos:
             return Refusal("SLOMissing", f"ModelSLO {ref.name} doesn't exist in this namespace: apply it, or edit slos")
@@ -65,7 +67,10 @@ def wish_of(
             except ValueError as error:
                 return Refusal("InvalidSLO", f"ModelSLO {ref.name}, objective {one.objective.name}: {error}")
         objectives += planned
+        if slo.drift:
+            drifts[ref.name] = slo.drift
     try:
+        drift = _only(drifts)
         check_windows(parsed.strategy.windows)
     except ValueError as error:
         return Refusal("InvalidSpec", str(error))
@@ -81,6 +86,7 @@ def wish_of(
         sticky=parsed.strategy.sticky,
         readiness=parsed.readiness,
         max_surge=parsed.strategy.max_surge,
+        drift=drift,
     )
     return Wish(
         version=version_hash(spec, contents),
@@ -99,6 +105,13 @@ def wish_of(
 def commands_of(spec: Mapping[str, Any]) -> tuple[Command, ...]:
     """Read what people ask for; a command is readable even when the rest of the spec can't be used."""
     return tuple(_COMMANDS.validate_python(spec.get("commands") or ()))
+
+
+def _only(drifts: Mapping[str, Drift]) -> Drift | None:
+    """Take what the ModelSLOs say about drift, by their name; raises ValueError when several say something."""
+    if len(drifts) > 1:
+        raise ValueError(f"ModelSLOs {', '.join(drifts)} all say drift: only one of them may")
+    return next(iter(drifts.values()), None)
 
 
 def _sentence(what: str, error: ValidationError) -> str:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from seatrial.api.commands import Command, Hold
+    from seatrial.api.drift import DriftStatus
     from seatrial.api.strategy import Keep, Window
     from seatrial.api.trial import CheckRun, ObjectiveEvidence, Plan
     from seatrial.rollout.capacity import Fitness, Scaling
@@ -148,6 +149,8 @@ class World:
         What is known of the candidate, judged, by objective; empty when nothing is on trial.
     targets_up
         How many pods of each version Prometheus scrapes successfully right now.
+    unlabelled
+        Pods that Prometheus scrapes without the labels that name their version, by version.
     metrics_down
         Why the metrics source can't be read, in one sentence; None when it answers or wasn't asked.
     budget
@@ -170,6 +173,8 @@ class World:
         Why a new trial has to wait for others; None when it need not, or when there is no limit.
     limited
         Whether only so many trials may run at the same time.
+    drift
+        What the last look at drift has found; None before the first one since the operator started.
     """
 
     now_s: float
@@ -179,6 +184,7 @@ class World:
     route: RouteView | None = None
     evidence: tuple[ObjectiveEvidence, ...] = ()
     targets_up: Mapping[str, int] = field(default_factory=dict)
+    unlabelled: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     metrics_down: str | None = None
     budget: str = ""
     frozen: str | None = None
@@ -190,6 +196,7 @@ class World:
     fitness: Fitness | None = None
     queued: str | None = None
     limited: bool = False
+    drift: DriftStatus | None = None
 
     @property
     def observing(self) -> bool:

@@ -27,6 +27,7 @@ from tests.apiserver.samples import changed
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from seatrial.metrics.drift_types import DriftSource
     from seatrial.metrics.types import BudgetSource
 
 Raw = dict[str, Any]
@@ -132,6 +133,7 @@ class Stage:
     user: Kube
     meter: Meter = field(default_factory=Meter)
     budgets: BudgetSource | None = None
+    drift: DriftSource | None = None
     telemetry: Telemetry = field(default_factory=Telemetry)
     violations: list[str] = field(default_factory=list)
     weights: list[tuple[float, str, dict[str, int]]] = field(default_factory=list)
@@ -148,7 +150,7 @@ class Stage:
         async with kube or HeardKube() as heard:
             heard.before.append(self._watch_over)
             parts = (chosen, heard, self.meter, self.telemetry, stop)
-            running = asyncio.create_task(operate(*parts, budgets=self.budgets))
+            running = asyncio.create_task(operate(*parts, budgets=self.budgets, drift=self.drift))
             try:
                 yield heard
             finally:

@@ -42,7 +42,8 @@ class Books:
             }
             for ask in asks
         }
-        return BudgetReadings(0.0, self.unavailable, {} if self.unavailable else counts)
+        old = {(ask.namespace, ask.rollout, ask.sli.name): 0.0 for ask in asks}
+        return BudgetReadings(0.0, self.unavailable, {} if self.unavailable else counts, first_s=old)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from seatrial.rollout.machine import decide
 from seatrial.rollout.world import Wish, World
 
 if TYPE_CHECKING:
+    from seatrial.api.commands import Command
     from seatrial.api.trial import ObjectiveEvidence
     from seatrial.metrics.types import Measurements
     from seatrial.rollout.decision import Decision
@@ -58,6 +59,7 @@ class Operator:
     seen: deque[World] = field(default_factory=deque)
     _delay_s: float | None = None
     _read: ModelDeploymentStatus | None = None
+    commands: tuple[Command, ...] = ()
 
     @property
     def status(self) -> ModelDeploymentStatus:
@@ -69,6 +71,10 @@ class Operator:
     def apply(self, wish: Wish | Refusal) -> None:
         """Edit the spec; the watch wakes the loop."""
         self.wish, self.generation, self.next_look_s = wish, self.generation + 1, self.cluster.now_s
+
+    def command(self, command: Command) -> None:
+        """Let a person ask for something."""
+        self.commands, self.next_look_s = (*self.commands, command), self.cluster.now_s
 
     def step(self) -> None:
         """Look when it is time to, or when something in the cluster has changed."""
@@ -126,6 +132,7 @@ class Operator:
             evidence=evidence,
             targets_up=measured.targets_up if measured else {},
             metrics_down=measured.unavailable if measured else None,
+            commands=self.commands,
         )
 
     def _measure(self, status: ModelDeploymentStatus) -> Measurements | None:

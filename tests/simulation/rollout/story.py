@@ -42,6 +42,7 @@ def spec_of(label: str, **changes: Any) -> dict[str, Any]:
             "warmUp": "2s",
             "readyDeadline": "1m",
             "drain": f"{DRAIN_S:g}s",
+            "keep": {"versions": 0, "for": "1d"},
         },
     } | changes
 
@@ -97,7 +98,7 @@ class Story:
     def _at_rest(self) -> bool:
         status = self.operator.status
         seen = status.observed_generation == self.operator.generation
-        return seen and status.phase in AT_REST and not status.draining
+        return seen and status.phase in AT_REST and not status.draining and self.cluster.programmed
 
     def until_phase(self, phase: Phase, limit_s: float = 600.0) -> None:
         self.until(lambda: self.phase is phase, limit_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
@@ -71,7 +72,7 @@ async def test_a_server_that_never_answers_is_not_waited_for(monkeypatch: pytest
         with contextlib.suppress(ConnectionError):
             for _ in range(100):
                 await response.write(b".")
-                await request.loop.run_in_executor(None, lambda: None)
+                await asyncio.sleep(0)
         return response
 
     monkeypatch.setattr(model_server, "CALL_S", 1e-3)

@@ -12,6 +12,7 @@ import yaml
 from docs import phases
 from seatrial.api.model_deployment import ModelDeploymentSpec
 from seatrial.api.model_slo import ModelSLOSpec
+from seatrial.judge.drift.blame import TABLE
 from seatrial.judge.types import Verdict
 from seatrial.rollout.machine import TRANSITIONS
 
@@ -58,6 +59,8 @@ def words_of_the_status() -> set[str]:
         node.value
         for name in (
             "rollout/report.py",
+            "rollout/blame.py",
+            "rollout/drift.py",
             "rollout/progress.py",
             "rollout/wish.py",
             "rollout/budgets.py",
@@ -68,6 +71,7 @@ def words_of_the_status() -> set[str]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and CAMEL_CASE.fullmatch(node.value)
     }
     events = {row.event for row in TRANSITIONS}
+    reasons |= {row.name for row in TABLE}
     return (reasons | events | {verdict.value for verdict in Verdict}) - NO_REASONS
 
 

@@ -184,6 +184,31 @@ def test_numbers_of_any_type_are_numbers(dtype: type) -> None:
     assert counted["ml_model_feature_value_count", "x"] == 2
 
 
+def test_a_matrix_may_hold_categories_as_numbers_in_any_column() -> None:
+    features = (Categorical("c", ("1", "2"), (0, 0)), Numeric("x", (0.5,), (0, 0)))
+    matrix = np.array([[0.0, 9, 1], [1.0, 9, 3], [math.nan, 9, 2], [1.0, 9, math.nan]])
+    counted = page(Profile(1, ("x", "unwatched", "c"), features), matrix)
+    assert counted["ml_model_feature_category_total", "1", "c"] == 1
+    assert counted["ml_model_feature_category_total", "__other__", "c"] == 1
+    assert counted["ml_model_feature_missing_total", "c", "nan"] == 1
+    assert counted["ml_model_feature_value_bucket", "x", "0.5"] == 1
+    assert counted["ml_model_feature_missing_total", "x", "nan"] == 1
+
+
+@pytest.mark.parametrize("form", ["matrix", "columns", "lists", "records"])
+def test_of_a_batch_above_the_cap_every_nth_row_is_counted(form: str) -> None:
+    matrix = np.arange(100.0)[:, None]
+    table: Any = {
+        "matrix": matrix,
+        "columns": {"x": matrix[:, 0]},
+        "lists": {"x": matrix[:, 0].tolist()},
+        "records": [{"x": value} for value in matrix[:, 0].tolist()],
+    }[form]
+    counted = page(Profile(1, ("x",), (Numeric("x", (49.5,), (0, 0)),)), table, max_rows_per_s=25)
+    assert counted["ml_model_feature_value_bucket", "x", "49.5"] == 13  # 0, 4, ... 48
+    assert counted["ml_model_feature_value_count", "x"] == 25
+
+
 def test_a_matrix_of_another_model_is_refused() -> None:
     with pytest.raises(ValueError, match="the matrix has 2 columns, the profile's model has 3"):
         page(MIXED, np.zeros((1, 2)))

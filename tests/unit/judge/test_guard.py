@@ -15,15 +15,15 @@ BUDGET = AVAILABILITY.error_budget
 
 
 def test_allowance_is_a_share_of_the_window_and_never_above_what_remains() -> None:
-    assert allowance(BUDGET, 10_000_000) == pytest.approx(200)
-    assert allowance(BUDGET, 10_000_000, remaining=Decimal(50)) == pytest.approx(50)
-    assert allowance(BUDGET, 10_000_000, remaining=Decimal(-50)) == 0
+    assert allowance(BUDGET * 10_000_000) == pytest.approx(200)
+    assert allowance(BUDGET * 10_000_000, remaining=Decimal(50)) == pytest.approx(50)
+    assert allowance(BUDGET * 10_000_000, remaining=Decimal(-50)) == 0
 
 
 def test_time_to_spend_the_allowance_agrees_with_the_formula() -> None:
     """phi W / (share burn), 28 d, phi 2 %, share 10 %: 8.1 min at 100 % errors, 2.7 h at 5 %, 13.4 h at 1 %."""
     requests_per_s = 100.0
-    granted = allowance(BUDGET, round(requests_per_s * 28 * 86400))
+    granted = allowance(BUDGET * round(requests_per_s * 28 * 86400))
     for error_ratio, hours in ((1.0, 8.1 / 60), (0.05, 2.7), (0.01, 13.4)):
         seconds = granted / (0.1 * requests_per_s * error_ratio)
         assert seconds / 3600 == pytest.approx(hours, rel=0.01)

@@ -68,7 +68,7 @@ def ask(**stretches: frozenset[Stretch]) -> list[DriftAsk]:
 
 async def test_one_answer_holds_features_predictions_and_faults() -> None:
     client = Answers(ROWS)
-    found = await PrometheusDrift(client, lambda: 5.0).read(ask(**{OLD: frozenset({HOUR})}))
+    found = await PrometheusDrift(client).read(ask(**{OLD: frozenset({HOUR})}), 5.0)
     seen = found.seen["ml", "scorer", OLD, HOUR]
     assert seen.features["age"].edges == (1.0, float("inf"))
     assert seen.features["age"].counts == (31, 70)
@@ -94,7 +94,7 @@ async def test_a_profile_is_read_as_it_stands_and_its_missing_values_are_told_ap
         row(1.0, NEW, profile_sha256="0b"),
     ]
     client = Answers([], rows)
-    found = await PrometheusDrift(client, lambda: 5.0).read(ask(**{v: frozenset({HOUR}) for v in (OLD, NEW)}))
+    found = await PrometheusDrift(client).read(ask(**{v: frozenset({HOUR}) for v in (OLD, NEW)}), 5.0)
     assert found.training["ml", "scorer", OLD].features["age"].counts == (3000, 6000)
     assert found.training["ml", "scorer", OLD].missing == {"age": Part(1000, 10_000)}
     assert found.mixed == {("ml", "scorer", NEW)}
@@ -103,25 +103,25 @@ async def test_a_profile_is_read_as_it_stands_and_its_missing_values_are_told_ap
 async def test_queries_are_as_many_as_stretches_however_many_rollouts_ask() -> None:
     client = Answers()
     asks = [DriftAsk("ml", f"m{i}", {OLD: frozenset({HOUR, WEEK_AGO}), NEW: frozenset({HOUR})}) for i in range(100)]
-    await PrometheusDrift(client, lambda: 5.0).read(asks)
+    await PrometheusDrift(client).read(asks, 5.0)
     assert len(client.queries) == 3
     assert sum("offset 604800s" in query for query in client.queries) == 1
 
 
 async def test_an_answer_that_is_too_large_is_asked_for_in_halves() -> None:
     client = Answers([*ROWS, row(5.0, NEW, outcome="ok")], most_versions=1)
-    found = await PrometheusDrift(client, lambda: 5.0).read(ask(**{v: frozenset({HOUR}) for v in (OLD, NEW)}))
+    found = await PrometheusDrift(client).read(ask(**{v: frozenset({HOUR}) for v in (OLD, NEW)}), 5.0)
     assert found.unavailable is None
     assert found.seen["ml", "scorer", NEW, HOUR].invalid == Part(0, 5)
     assert found.seen["ml", "scorer", OLD, HOUR].invalid == Part(2, 90)
 
 
 async def test_a_prometheus_that_is_away_is_told_of() -> None:
-    found = await PrometheusDrift(Answers(away="it is away"), lambda: 5.0).read(ask(**{OLD: frozenset({HOUR})}))
+    found = await PrometheusDrift(Answers(away="it is away")).read(ask(**{OLD: frozenset({HOUR})}), 5.0)
     assert (found.unavailable, found.seen) == ("it is away", {})
 
 
 async def test_nothing_is_asked_for_nobody() -> None:
     client = Answers()
-    await PrometheusDrift(client, lambda: 5.0).read([])
+    await PrometheusDrift(client).read([], 5.0)
     assert client.queries == []

@@ -11,6 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from seatrial.api.fields import parse_threshold
+from seatrial.api.templates import MEANINGS
 from seatrial.metrics.counting import counting
 from seatrial.metrics.selector import parse
 from seatrial.metrics.templates import servers
@@ -120,3 +121,8 @@ def test_a_page_says_where_it_is_from(name: str) -> None:
 def test_tokens_are_counted_too(name: str) -> None:
     for text in servers()[name].tokens.values():
         assert any(parse(text).accepts(labels) and count > 0 for labels, count in samples(name)), text
+
+
+def test_the_guide_names_every_server_and_every_template() -> None:
+    guide = (PAGES.parents[3] / "docs" / "guide" / "sli.md").read_text()
+    assert [name for name in (*servers(), *MEANINGS) if f"`{name}`" not in guide] == []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seatrial.metrics.source import Horizons, PrometheusSource
+from seatrial.metrics.templates import servers
 from seatrial.metrics.types import Checkpoint, Request, Sli
 from tests.unit.metrics.tsdb import Clock, Tsdb
 
@@ -274,7 +275,7 @@ async def test_an_sli_that_can_not_be_counted_says_why_and_leaves_the_others_alo
     world.scrape("m", V1, {"requests_total code=200": 8})
     measured = await world.source.measure(request("m", Sli("x", template="http-latency", server="abacus"), OWN))
     assert measured.readings[V1, "x"].problem == (
-        "no server named 'abacus' is known; the known ones are ml-model, mlserver"
+        f"no server named 'abacus' is known; the known ones are {', '.join(servers())}"
     )
     assert measured.readings[V1, "own"].total == 8
 
@@ -287,3 +288,35 @@ async def test_a_query_that_is_refused_is_a_source_that_is_away(world: World) ->
 async def test_each_pair_of_version_and_sli_needs_a_checkpoint() -> None:
     with pytest.raises(ValueError, match="no checkpoint to count from"):
         Request("ml", "m", (V1,), (OWN,), {})
+
+
+async def test_pods_that_are_scraped_without_their_version_are_told_after_a_while(world: World) -> None:
+    told = []
+    for _ in range(4):
+        world.clock.now_s += 5
+        for pod in (f"m-{V1}-6f-x", f"m-{V1}-6f-y", f"other-{V1}-6f-z"):
+            world.tsdb.scrape({"namespace": "ml", "pod": pod, "job": "pods"}, world.clock.now_s, [])
+        told.append((await world.source.measure(request())).unlabelled)
+    assert told == [{}, {}, {}, {V1: (f"m-{V1}-6f-x", f"m-{V1}-6f-y")}]
+    world.clock.now_s += 5
+    world.scrape("m", V1, {})
+    assert (await world.source.measure(request())).unlabelled == {}
+
+
+async def test_counts_of_a_gateway_are_as_fresh_as_the_gateways_own_samples(world: World) -> None:
+    at_gateway = Sli("a", template="http-availability", server="envoy")
+    world.clock.now_s += 5
+    world.scrape("m", V1, {})
+    assert (await world.source.measure(request("m", at_gateway))).readings[V1, "a"].last_sample_s is None
+    world.clock.now_s += 5
+    world.scrape("m", V1, {})
+    target = {"namespace": "ml", "rollout_name": "m", "rollout_version": V1, "pod": "envoy-1", "job": "gateway"}
+    page = [({"__name__": "envoy_cluster_upstream_rq", "envoy_response_code": "503"}, 4.0)]
+    world.tsdb.scrape(target, world.clock.now_s, page)
+    seen_s = world.clock.now_s
+    reading = (await world.source.measure(request("m", at_gateway))).readings[V1, "a"]
+    assert (reading.total, reading.bad, reading.last_sample_s) == (4, 4, seen_s)
+    world.clock.now_s += 30
+    world.scrape("m", V1, {})
+    later = (await world.source.measure(request("m", at_gateway))).readings[V1, "a"]
+    assert (later.total, later.last_sample_s) == (4, seen_s)

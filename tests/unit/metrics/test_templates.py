@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from pydantic import ValidationError
 
+from seatrial.api.fields import parse_threshold
 from seatrial.api.templates import MEANINGS
 from seatrial.metrics.counting import Weights, counting
 from seatrial.metrics.templates import Histogram, Server, find, servers
@@ -37,6 +38,19 @@ def test_thresholds_are_turned_into_the_unit_of_the_server_without_rounding(
     assert isinstance(histogram, Histogram)
     every, good = histogram.counters(Decimal(threshold))
     assert (every.edge, good.edge) == (float("inf"), edge)
+
+
+@pytest.mark.parametrize(
+    ("unit", "edge", "threshold"),
+    [("s", 0.25, "250ms"), ("s", 2.5, "2.5s"), ("ms", 1000, "1s"), ("us", 708235, "708.235ms"), ("us", 18, "18us")],
+)
+def test_edges_are_written_as_thresholds_that_lead_back_to_them(unit: str, edge: float, threshold: str) -> None:
+    histogram = server({"feature-freshness": {"unit": unit, "buckets": "x_bucket{$selector}"}}).templates[
+        "feature-freshness"
+    ]
+    assert isinstance(histogram, Histogram)
+    assert histogram.threshold(edge) == threshold
+    assert histogram.counters(parse_threshold(threshold))[1].edge == edge
 
 
 def test_several_counters_add_up_and_where_narrows_all_of_them() -> None:

@@ -39,7 +39,7 @@ class Stored:
 
 @dataclass
 class Tsdb:
-    """Stores scrapes and evaluates range selectors, ``last_over_time``, ``count(up)`` and the search for edges."""
+    """Stores scrapes and evaluates range selectors, ``last_over_time``, ``count(up)`` and groups."""
 
     clock: Clock
     takes_s: float = 0.0
@@ -104,7 +104,7 @@ class Tsdb:
 
     def _groups(self, promql: str, at_s: float) -> list[RawSeries]:
         wanted, selector = promql.removeprefix("group by (").split(") (", 1)
-        matchers = dict(_MATCHER.findall(selector))
+        matchers = {name: pattern.replace("\\\\", "\\") for name, pattern in _MATCHER.findall(selector)}
         groups = {
             tuple((name, labels[name]) for name in wanted.split(", ") if name in labels)
             for labels, _ in self._range(matchers, at_s - 300, at_s)

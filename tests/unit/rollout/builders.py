@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from seatrial.api.capacity import OpenInference, Readiness
+from seatrial.api.drift import DriftStatus
+from seatrial.api.sights import Restarts
 from seatrial.api.status import Draining, ModelDeploymentStatus, Phase
-from seatrial.api.strategy import Check, Experiment, Gate, Match, Step, Watch
-from seatrial.api.trial import CheckRun, Order, Restarts, Trial, VersionRef
+from seatrial.api.strategy import Check, Experiment, Gate, Keep, Match, Step, Watch
+from seatrial.api.trial import CheckRun, Order, Trial, VersionRef
 from seatrial.judge.types import Verdict
 from seatrial.metrics.types import Checkpoint, Measurements, Reading
 from seatrial.rollout.evidence import weigh
@@ -41,7 +43,10 @@ SPEC: dict[str, Any] = {
     "strategy": {"steps": [{"weight": 10, "for": "1m"}, {"weight": 50, "for": "2m", "minRequests": 500}]},
 }
 SLI = {"template": "http-availability", "server": "mlserver"}
-SLO: dict[str, Any] = {"objectives": [{"name": "availability", "target": "99", "sli": SLI}]}
+SLO: dict[str, Any] = {
+    "objectives": [{"name": "availability", "target": "99", "sli": SLI}],
+    "drift": {"features": {}},
+}
 
 
 def plan_of(spec: dict[str, Any], **slos: dict[str, Any]) -> Plan:
@@ -116,6 +121,7 @@ def promoting() -> ModelDeploymentStatus:
 
 
 WATCH = Watch(for_=600.0)
+KEEP = Keep(versions=2, for_=86400.0)
 
 
 def watched(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
@@ -154,6 +160,11 @@ GATE = Step(gate=Gate(name="review"))
 CHECK = Step(check=Check(name="golden", job="golden"))
 EXPERIMENT = Step(experiment=Experiment(match=Match(header="x-group", value="b"), objective="scorer/availability"))
 FAILED = CheckRun("golden", "Failed", "12 of 100 answers differ")
+
+
+DRIFTED = DriftStatus(
+    at=NOW - 20, version=B.hash, cause="FeaturesApart", remedy="rollback", sentence="age: psi 0.6", confirmed=True
+)
 
 
 def rolled_back(*draining: VersionRef, since: float = NOW - 10) -> ModelDeploymentStatus:

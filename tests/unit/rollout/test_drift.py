@@ -11,7 +11,8 @@ from seatrial.api.drift import Drift
 from seatrial.judge.drift.blame import Dealing
 from seatrial.judge.drift.shares import Part
 from seatrial.metrics.drift_types import DriftReadings, Seen, Stretch
-from seatrial.rollout.drift import Subject, ask_for, assess, look_every_s
+from seatrial.rollout.drift import assess
+from seatrial.rollout.drift_subject import Subject, ask_for, look_every_s
 from tests.unit.judge.drift.builders import normal
 
 if TYPE_CHECKING:
@@ -57,9 +58,28 @@ def looked(found: DriftReadings, drift: Drift = ONCE, subject: Subject = TRIAL, 
     return status
 
 
+def test_a_drift_does_not_become_usual_by_lasting() -> None:
+    drift = Drift.model_validate({"features": {}, "usual": {}})
+    base = readings(whole=rows(8000, age=0.7))
+    drifted = looked(base, drift, REST, times=2)
+    week_later = {(*OWNER, STABLE, Stretch(3600, 7 * 86400)): rows(8000, age=0.7)}
+    later = replace(base, at_s=NOW_S + 7 * 86400, seen={**base.seen, **week_later})
+    assert assess(drift, REST, later).cause == "NoDrift"
+    assert assess(drift, REST, later, drifted).cause == "WorldChanged"
+
+
+def test_two_noisy_values_a_quarter_apart_are_alike() -> None:
+    """150 rows then and now can't be told apart, although the one value is far more than a quarter above the other."""
+    drift = Drift.model_validate({"features": {}, "usual": {}, "confirm": 1})
+    before = {(*OWNER, STABLE, Stretch(3600, 7 * 86400)): rows(150, age=0.7)}
+    base = readings(whole=rows(150, age=0.9))
+    assert looked(base, drift, REST).cause == "WorldChanged"
+    assert looked(replace(base, seen={**base.seen, **before}), drift, REST).remedy == "nothing"
+
+
 @pytest.mark.parametrize(
     ("age_s", "window", "seconds"),
-    [(30, "1h", None), (60, "1h", 60), (600, "1h", 480), (7200, "1h", 1920), (7200, "5m", 240)],
+    [(20, "1h", None), (30, "1h", 30), (600, "1h", 480), (7200, "1h", 1920), (7200, "5m", 240)],
 )
 def test_both_versions_are_counted_over_the_same_stretch_within_the_trial(
     age_s: float, window: str, seconds: int | None
@@ -74,7 +94,7 @@ def test_at_rest_the_usual_level_is_asked_for_and_looks_are_few() -> None:
     drift = Drift.model_validate({"features": {}, "usual": {}, "window": "2h"})
     assert ask_for(drift, REST, NOW_S).stretches == {STABLE: {Stretch(7200), Stretch(7200, 7 * 86400)}}
     assert look_every_s(drift, REST) == 600
-    assert look_every_s(drift, TRIAL) == 60
+    assert look_every_s(drift, TRIAL) == 30
 
 
 def test_a_candidate_that_sees_other_features_is_rolled_back() -> None:

@@ -61,6 +61,13 @@ def test_every_condition_is_there_with_a_sentence(status: ModelDeploymentStatus)
         (b.deploying(), {}, "MetricsAvailable", ("Unknown", "NotNeeded"), "nothing is on trial"),
         (b.on_trial(), {}, "MetricsAvailable", ("True", "Available"), "sees every pod"),
         (b.starting(), {"targets_up": {}}, "MetricsAvailable", ("Unknown", "NotScraped"), "scrapes 0 pods"),
+        (
+            b.starting(),
+            {"targets_up": {}, "unlabelled": {b.B.hash: ("model-b-1", "model-b-2")}},
+            "MetricsAvailable",
+            ("False", "VersionUnlabelled"),
+            "scrapes 2 pods of version",
+        ),
         (b.on_trial(), {"targets_up": {b.B.hash: 1}}, "MetricsAvailable", ("False", "NotScraped"), "scrapes 1 pods"),
         (
             b.on_trial(),

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from seatrial.api.commands import Verb
+from seatrial.api.sights import Restarts
 from seatrial.api.status import Draining, Outcome, Phase
 from seatrial.api.strategy import Undecided
-from seatrial.api.trial import Restarts, Return
+from seatrial.api.trial import Return
 from seatrial.judge.types import Verdict
 from seatrial.rollout import machine
 from seatrial.rollout.capacity import Fitness
@@ -95,6 +96,7 @@ CASES = {
     "check failed": case(b.at_step(b.CHECK, check=b.FAILED), "failed check golden: 12 of 100 answers differ"),
     "experiment lost": case(b.at_step(b.EXPERIMENT), "lost its experiment: 70 % good", evidence=WORSE),
     "other signature": case(OTHER_SIGNATURE, "differs from stable: it needs an input z", fitness=MISFIT),
+    "drifted": case(b.on_trial(), "version 2 (bbbbbbbbbb): age: psi 0.6", drift=b.DRIFTED),
     "aborted": case(b.ordered(b.on_trial(), Verb.ABORT), "is aborted: ann asked for it"),
     "stable wished back": case(b.watching(), "the spec now asks for version 1", wish=b.wish(b.A)),
     "watch cut short": case(b.watching(), "the spec now asks for version 3", wish=b.wish(b.C)),
@@ -167,6 +169,7 @@ ROLLBACKS = (
     "undecided",
     "check failed",
     "experiment lost",
+    "drifted",
     "aborted",
 )
 EXCLUSIVE = {
@@ -213,13 +216,17 @@ def both(first: str, second: str) -> tuple[ModelDeploymentStatus, World]:  # noq
         changes["evidence"] = BURNING
     elif "experiment lost" in pair:
         changes["evidence"] = WORSE
+    if "drifted" in pair:
+        changes["drift"] = b.DRIFTED
     if pair & {"superseded", "watch cut short"}:
         changes["wish"] = b.wish(b.C)
     if "stable wished back" in pair:
         changes["wish"] = b.wish(b.A)
     for name, verb in (("aborted", Verb.ABORT), ("straight on", Verb.PROMOTE_FULL)):
         status = b.ordered(status, verb) if name in pair else status
-    if pair in ({"check failed", "step passed"}, {"experiment lost", "step passed"}):
+    if pair in ({"check failed", "step passed"}, {"experiment lost", "step passed"}) or (
+        "drifted" in pair and pair & NEEDS_HEALTH
+    ):
         status = b.ordered(status, Verb.PROMOTE)
     worse: dict[str, Any] = {"crash_looping": "container model"} if "crash loop" in pair else {}
     if "restarts" in pair:

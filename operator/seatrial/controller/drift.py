@@ -1,0 +1,122 @@
+"""The loop of drift: it reads counts by bin at a slow pace, for all models together, and wakes those it has news of.
+
+It is apart from the ticks, which read what it found: a rollout never waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+from seatrial.api.drift import Drift
+from seatrial.api.status import DEPLOYMENT_STATUS, ModelDeploymentStatus
+from seatrial.controller.cache import Key
+from seatrial.rollout.blame import shown
+from seatrial.rollout.drift import assess
+from seatrial.rollout.drift_subject import LOOK_S, Subject, ask_for, look_every_s, subject_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from seatrial.api.drift import DriftStatus
+    from seatrial.controller.cache import Cache, Raw
+    from seatrial.controller.telemetry import Telemetry
+    from seatrial.metrics.drift_types import DriftSource
+
+_EARLY_S = 1.0
+"""So much before its time a look may come, so that rounds and looks don't drift apart."""
+
+
+class Drifts:
+    """Finds drift of all models.
+
+    Parameters
+    ----------
+    cache
+        The models.
+    source
+        Where counts by bin come from.
+    wake
+        Makes a model's loop look at once.
+    telemetry
+        Is told of bugs.
+    clock
+        Unix time in seconds.
+    found
+        Findings by model, kept here for the ticks to read.
+    """
+
+    def __init__(
+        self,
+        cache: Cache,
+        source: DriftSource,
+        wake: Callable[[Key], None],
+        telemetry: Telemetry,
+        clock: Callable[[], float],
+        found: dict[Key, DriftStatus],
+    ) -> None:
+        self._cache = cache
+        self._source = source
+        self._wake = wake
+        self._telemetry = telemetry
+        self._clock = clock
+        self._found = found
+        self._looked: dict[Key, tuple[Subject, float]] = {}
+
+    async def run(self, begun: asyncio.Event) -> None:
+        """Look until cancelled; the first time when there are models."""
+        await begun.wait()
+        while True:
+            try:
+                await self.round()
+            except Exception:  # noqa: BLE001 - a bug in one round must not end drift for all models
+                self._telemetry.bug("drift")
+            await asyncio.sleep(LOOK_S)
+
+    async def round(self) -> None:
+        """Look at all models whose turn it is, with one answer for all of them."""
+        now_s = self._clock()
+        asked = list(self._subjects())
+        present = {key for key, _, _, _ in asked}
+        for key in [key for key in self._found if key not in present]:
+            del self._found[key]
+        due = [one for one in asked if self._due(*one[:3], now_s)]
+        if not due:
+            return
+        readings = await self._source.read([ask_for(drift, subject, now_s) for _, drift, subject, _ in due], now_s)
+        for key, drift, subject, status in due:
+            self._looked[key] = subject, now_s
+            self._found[key] = found = assess(drift, subject, readings, self._found.get(key) or status.drift)
+            if status.drift is None or shown(status.drift) != shown(found):
+                self._wake(key)
+            await asyncio.sleep(0)  # a look takes milliseconds, and there may be many models
+
+    def _due(self, key: Key, drift: Drift, subject: Subject, now_s: float) -> bool:
+        looked = self._looked.get(key)
+        if looked is None or looked[0] != subject:
+            return True
+        return now_s - looked[1] >= look_every_s(drift, subject) - _EARLY_S
+
+    def _subjects(self) -> Iterator[tuple[Key, Drift, Subject, ModelDeploymentStatus]]:
+        """Find the models that ask for drift; during a trial by the plan that it keeps to."""
+        for raw in self._cache.all("ModelDeployment"):
+            key = Key(raw["metadata"]["namespace"], raw["metadata"]["name"])
+            drift = self._declared(raw)
+            if not drift and not (raw.get("status") or {}).get("candidate"):
+                continue
+            status = DEPLOYMENT_STATUS.validate_python(raw.get("status") or {})
+            if status.trial and status.candidate:
+                drift = status.trial.plan.drift
+            subject = subject_of(*key, status)
+            if drift and subject:
+                yield key, drift, subject, status
+
+    def _declared(self, raw: Raw) -> Drift | None:
+        """Find what the ModelSLOs of a model say about drift; that a spec can't be read is told by the ticks."""
+        for ref in raw["spec"].get("slos") or ():
+            slo = self._cache.get("ModelSLO", raw["metadata"]["namespace"], str(ref.get("name")))
+            if slo and slo["spec"].get("drift"):
+                with contextlib.suppress(ValueError):
+                    return Drift.model_validate(slo["spec"]["drift"])
+        return None

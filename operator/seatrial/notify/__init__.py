@@ -1,0 +1,1 @@
+"""What the operator says to services of the users: signed webhooks."""

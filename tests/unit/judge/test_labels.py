@@ -1,0 +1,142 @@
+"""Labels: coverage, calibration, gaps between groups, and when they come early enough to act."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from seatrial.judge.labels import (
+    Bin,
+    Group,
+    When,
+    delay_quantile,
+    judge_brier,
+    judge_calibration,
+    judge_coverage,
+    judge_gap,
+    share_interval,
+    when,
+)
+from seatrial.judge.types import Verdict
+
+
+@pytest.mark.parametrize(
+    ("delay_s", "expected"),
+    [(60.0, When.STEP), (600.0, When.STEP), (3600.0, When.WATCH), (1e6, When.LATER), (math.inf, When.LATER)],
+)
+def test_labels_act_as_soon_as_they_come(delay_s: float, expected: When) -> None:
+    assert when(delay_s, step_s=600, watch_s=86_400) is expected
+
+
+def test_labels_that_never_came_are_taken_for_late() -> None:
+    assert when(delay_quantile([]), step_s=600, watch_s=86_400) is When.LATER
+
+
+def test_the_delay_is_learnt_from_its_histogram() -> None:
+    buckets = [(60.0, 50.0), (600.0, 95.0), (3600.0, 99.0), (math.inf, 100.0)]
+    assert delay_quantile(buckets) == 600
+    assert delay_quantile(buckets, 0.98) == 3600
+    assert delay_quantile(buckets, 0.999) == math.inf
+    assert delay_quantile([(60.0, 0.0), (math.inf, 0.0)]) is None
+
+
+@pytest.mark.parametrize(
+    ("matured", "labelled", "verdict"), [(0, 0, "NoData"), (1000, 90, "Inconclusive"), (1000, 100, "Healthy")]
+)
+def test_few_labels_do_not_speak_for_all(matured: int, labelled: int, verdict: str) -> None:
+    assert judge_coverage(matured, labelled, target=0.1).verdict == verdict
+
+
+def test_a_brier_score_is_tested_at_every_look_and_chance_blames_few() -> None:
+    """A score exactly at the limit, looked at after each label: at most 5 % are ever blamed."""
+    rng = np.random.default_rng(2)
+    blamed = 0
+    for _ in range(60):
+        errors = np.cumsum(rng.beta(0.5, 2.0, size=600))  # mean 0.2, between 0 and 1
+        looks = range(20, 600, 20)
+        blamed += any(judge_brier(errors[n - 1], n, limit=0.2, alpha=0.05).verdict is Verdict.Burning for n in looks)
+    assert blamed <= 60 * 0.05 + 3 * math.sqrt(60 * 0.05)
+
+
+def test_a_bad_brier_score_is_found() -> None:
+    assert judge_brier(350.0, 1000, limit=0.2).verdict is Verdict.Burning
+    assert judge_brier(205.0, 1000, limit=0.2).verdict is Verdict.Inconclusive
+    assert judge_brier(150.0, 1000, limit=0.2).verdict is Verdict.Healthy
+    assert judge_brier(0.0, 0, limit=0.2).verdict is Verdict.NoData
+
+
+def confident(n: int, overstated: float, rng: np.random.Generator | None = None) -> list[Bin]:
+    """Ten bins with a tenth of the labels each; confidence is too high by ``overstated``."""
+    bins = []
+    for middle in np.arange(0.55, 1.0, 0.05):
+        truth = middle - overstated
+        right = round(n * truth) if rng is None else int(rng.binomial(n, truth))
+        bins.append(Bin(n, right, n * float(middle)))
+    return bins
+
+
+def test_a_calibrated_model_is_not_blamed_for_the_error_that_chance_makes() -> None:
+    rng = np.random.default_rng(4)
+    found = [judge_calibration(confident(20, 0.0, rng), limit=0.02) for _ in range(300)]
+    assert np.mean([one.value for one in found]) > 0.05
+    assert sum(one.verdict is Verdict.Burning for one in found) <= 6
+    assert found[0].verdict is Verdict.Inconclusive
+    assert "labels are needed" in found[0].sentence
+
+
+def test_an_overconfident_model_is_found() -> None:
+    found = judge_calibration(confident(1000, 0.1), limit=0.05)
+    assert found.verdict is Verdict.Burning
+    assert found.value == pytest.approx(0.1)
+    assert judge_calibration(confident(10_000, 0.01), limit=0.05).verdict is Verdict.Healthy
+    assert judge_calibration([], limit=0.05).verdict is Verdict.NoData
+
+
+def test_certainty_that_is_always_right_has_no_error() -> None:
+    assert judge_calibration([Bin(100, 100, 100.0)], limit=0.05).verdict is Verdict.Healthy
+
+
+def test_a_gap_needs_thousands_of_labels_per_group() -> None:
+    """Gap .15 against a limit of .10 at rates around .8: 1,300 per group at a single look, more at every look."""
+
+    def gap(n: int) -> Verdict:
+        groups = [Group("north", n, round(0.275 * n)), Group("south", n, round(0.125 * n))]
+        return judge_gap(groups, limit=0.1, alpha=0.05).verdict
+
+    assert gap(1000) is Verdict.Inconclusive
+    assert gap(6000) is Verdict.Burning
+
+
+def test_groups_that_are_alike_are_proven_to_be() -> None:
+    groups = [Group(name, 20_000, 4000) for name in ("north", "south", "east")]
+    assert judge_gap(groups, limit=0.1).verdict is Verdict.Healthy
+    small = [*groups, Group("west", 12, 6)]
+    assert judge_gap(small, limit=0.1).verdict is Verdict.Inconclusive
+
+
+def test_gaps_can_be_asked_for_to_one_group_only() -> None:
+    groups = [Group("north", 20_000, 4000), Group("south", 20_000, 2600), Group("all", 40_000, 6600)]
+    assert judge_gap(groups, limit=0.04).verdict is Verdict.Burning
+    assert judge_gap(groups, limit=0.06, reference="all").verdict is Verdict.Healthy
+    assert judge_gap(groups[:1], limit=0.06).verdict is Verdict.NoData
+    assert judge_gap(groups, limit=0.06, reference="west").verdict is Verdict.NoData
+
+
+def test_an_interval_holds_at_all_looks_at_once() -> None:
+    rng = np.random.default_rng(6)
+    missed = 0
+    for _ in range(80):
+        hits = np.cumsum(rng.random(500) < 0.3)
+        missed += any(
+            not low <= 0.3 <= high
+            for low, high in (share_interval(int(hits[n - 1]), n, 0.05) for n in range(5, 501, 15))
+        )
+    assert missed <= 80 * 0.05 + 3 * math.sqrt(80 * 0.05)
+
+
+def test_an_interval_knows_its_ends() -> None:
+    assert share_interval(0, 0, 0.05) == (0.0, 1.0)
+    assert share_interval(0, 50, 0.05)[0] == 0.0
+    assert share_interval(50, 50, 0.05)[1] == 1.0
