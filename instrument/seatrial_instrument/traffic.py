@@ -20,10 +20,6 @@ LATENCY_EDGES_S: Final = (
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0,
 )  # fmt: skip
 AGE_EDGES_S: Final = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 21600.0, 86400.0)
-_NAMES: Final = {
-    Kind.CLIENT: ("ml_model_requests", "ml_model_request_duration_seconds"),
-    Kind.SHADOW: ("ml_model_shadow_requests", "ml_model_shadow_request_duration_seconds"),
-}
 
 
 class Traffic:
@@ -40,14 +36,17 @@ class Traffic:
     def __init__(self, edges_s: Sequence[float], layout: Layout) -> None:
         self._edges = tuple(edges_s)
         self._counts = {
-            (kind, error): layout.counter(total, "Answered requests", error_type=error)
-            for kind, (total, _) in _NAMES.items()
+            error: layout.counter("ml_model_requests", "Answered requests, mirrored ones included", error_type=error)
             for error in ErrorType
         }
-        self._durations = {
-            kind: layout.histogram(name, "Time to the last byte of the answer", edges_s, with_sum=True)
-            for kind, (_, name) in _NAMES.items()
+        self._mirrored = {
+            error: layout.counter(
+                "ml_model_shadow_requests", "Mirrored ones of the answered requests", error_type=error
+            )
+            for error in ErrorType
         }
+        text = "Time to the last byte of the answer"
+        self._durations = layout.histogram("ml_model_request_duration_seconds", text, edges_s, with_sum=True)
         self._warm_up = layout.counter("ml_model_warmup_requests", "Requests marked as warm-up")
 
     def add(self, duration_s: float, error: ErrorType, kind: Kind, cells: NDArray[np.float64]) -> None:
@@ -55,8 +54,10 @@ class Traffic:
         if kind is Kind.WARM_UP:
             cells[self._warm_up] += 1
             return
-        cells[self._counts[kind, error]] += 1
-        places = self._durations[kind]
+        cells[self._counts[error]] += 1
+        if kind is Kind.SHADOW:
+            cells[self._mirrored[error]] += 1
+        places = self._durations
         cells[places.start + bisect_left(self._edges, duration_s) : places.stop - 1] += 1
         cells[places.stop - 1] += duration_s
 

@@ -15,7 +15,8 @@ from seatrial.kube.client import Kube
 from seatrial.kube.errors import Conflict, Gone, Refused, Unavailable
 from seatrial.kube.resources import RESOURCES
 from seatrial.kube.workloads import deployment, service
-from seatrial.traffic.httproute import HttpRouteRouter
+from seatrial.rollout.decision import Division
+from seatrial.traffic.httproute import build
 from tests.apiserver.relay import Relay
 from tests.apiserver.samples import DEPLOYMENT, SLO, changed
 
@@ -200,7 +201,7 @@ async def test_a_kind_that_the_cluster_does_not_serve_is_named(
     unserved = replace(RESOURCES["HTTPRoute"], api_version="gateway.networking.k8s.io/v9")
     monkeypatch.setitem(RESOURCES, "HTTPRoute", unserved)
     with pytest.raises(Refused, match="install its CRDs"):
-        await kube.apply(HttpRouteRouter().build(owner, {VERSION: 100}, None))
+        await kube.apply(build(owner, Division({VERSION: 100}), None))
 
 
 async def test_a_missing_crd_is_noticed(kube: Kube, api_server: ApiServer) -> None:

@@ -137,7 +137,7 @@ async def test_windows_of_all_lengths_are_counted_from_hours_that_are_asked_for_
     # Failures came alone and slow answers in fives; the young version had no slow ones to tell it by.
     assert readings.dispersion["ml", "m", "availability"] == {OLD: 1.0, NEW: 1.0}
     assert readings.dispersion["ml", "m", "latency"] == {OLD: pytest.approx(5.7, abs=0.2)}, "five of 10 to 20 a minute"
-    assert readings.first_s["ml", "m", "availability"] == FIRST_S // HOUR_S * HOUR_S
+    assert readings.first_s["ml", "m", "availability"] == FIRST_S // DAY_S * DAY_S, "to the day"
     client.close()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from dataclasses import fields, is_dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from typing_extensions import override
 
-from seatrial.api.fields import parse_duration
+from seatrial.api.fields import parse_duration, parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["DECIMAL", "DURATION", "output_option", "print_json", "progress_bar", "screen", "seconds"]
+__all__ = ["DECIMAL", "DURATION", "MOMENT", "output_option", "print_json", "progress_bar", "screen", "seconds"]
 
 
 class _Decimal(click.ParamType[Decimal]):
@@ -49,10 +50,31 @@ class _Duration(click.ParamType[float]):
         return duration_s
 
 
+class _Moment(click.ParamType[float]):
+    name = "time"
+
+    @override
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return time.time() - parse_duration(value)
+        except ValueError:
+            pass
+        try:
+            return parse_time(value)
+        except ValueError:
+            self.fail(
+                f"{value!r} is neither a time such as 2026-03-01T12:00:00Z nor how long ago it was, such as 2h",
+                param,
+                ctx,
+            )
+
+
 DECIMAL = _Decimal()
 """An exact decimal number, such as 99.9."""
 DURATION = _Duration()
 """A duration above 0, such as 30s or 10m; seconds inside."""
+MOMENT = _Moment()
+"""A time, or how long ago it was; Unix seconds inside."""
 
 
 def output_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,13 +10,17 @@ from pydantic import ValidationError
 
 from seatrial.api.model_deployment import ModelDeploymentSpec
 from seatrial.api.model_slo import ModelSLOSpec
-from seatrial.judge.types import Objective
+from seatrial.rollout.budgets import planned_by
+from seatrial.rollout.evidence import objective_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-__all__ = ["Deployment", "Manifests", "objectives_of", "read_manifests"]
+    from seatrial.api.trial import PlannedObjective
+    from seatrial.judge.types import Objective
+
+__all__ = ["Deployment", "Manifests", "objectives_of", "planned_of", "read_manifests"]
 
 _GROUP = "seatrial.dev/"
 
@@ -69,15 +73,15 @@ def read_manifests(paths: Iterable[Path]) -> Manifests:
     return Manifests(tuple(deployments), slos)
 
 
-def objectives_of(deployment: Deployment, manifests: Manifests) -> list[tuple[Objective, float]]:
+def planned_of(deployment: Deployment, manifests: Manifests) -> list[tuple[PlannedObjective, float]]:
     """Return the objectives that a deployment answers to, each with its SLO window in seconds.
 
     Raises
     ------
     ValueError
-        When a ModelSLO is not among the files, or one of its objectives cannot be judged.
+        When a ModelSLO is not among the files.
     """
-    found: list[tuple[Objective, float]] = []
+    found: list[tuple[PlannedObjective, float]] = []
     for reference in deployment.spec.slos:
         slo = manifests.slos.get((deployment.namespace, reference.name))
         if slo is None:
@@ -85,15 +89,13 @@ def objectives_of(deployment: Deployment, manifests: Manifests) -> list[tuple[Ob
                 f"ModelDeployment {deployment.name} answers to the ModelSLO {reference.name} of namespace "
                 f"{deployment.namespace}, which is in none of the files: give its file too, with another -f"
             )
-        rollback = slo.rollback
-        found += [
-            (
-                Objective(o.name, reference.name, o.target, rollback.burn_rate, rollback.alpha, rollback.min_bad),
-                slo.window,
-            )
-            for o in slo.objectives
-        ]
+        found += [(planned, slo.window) for planned in planned_by(reference.name, slo)]
     return found
+
+
+def objectives_of(deployment: Deployment, manifests: Manifests) -> list[tuple[Objective, float]]:
+    """Return the same as the judge knows them; raises ``ValueError`` too when one of them cannot be judged."""
+    return [(objective_of(planned), window_s) for planned, window_s in planned_of(deployment, manifests)]
 
 
 def _first_problem(error: ValidationError) -> str:

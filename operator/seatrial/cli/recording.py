@@ -6,10 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seatrial.judge.types import Counts
 from seatrial.metrics.counting import counting
 from seatrial.metrics.ledger import Ledger
-from seatrial.metrics.types import Checkpoint
+from seatrial.metrics.types import Checkpoint, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,8 +107,8 @@ class Tally:
         if not self._series:
             raise ValueError(f"objective {sli.name}: the recording has no series of version {version} for it")
 
-    def at(self, now_s: float) -> Counts:
-        """Count up to this instant; instants must not go back."""
+    def at(self, now_s: float) -> Reading:
+        """Count up to this instant, as the operator's source would have; instants must not go back."""
         for index, (series, weights, born) in enumerate(self._series):
             begin = self._read.get(index, 0)
             end = begin
@@ -119,4 +118,5 @@ class Tally:
                 self._ledger.add(index, weights, series.samples[begin:end], born_at_zero=born)
                 self._read[index] = end
                 self.newest_s = max(series.samples[end - 1][0], self.newest_s or 0.0)
-        return Counts(self._ledger.total, self._ledger.bad)
+        ledger = self._ledger
+        return Reading(ledger.total, ledger.bad, self.newest_s, ledger.checkpoint, clustering=ledger.clustering)

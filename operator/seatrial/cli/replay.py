@@ -1,8 +1,9 @@
-"""``seatrial replay``: an SLO and a strategy run against recorded Prometheus data."""
+"""``seatrial replay``: an SLO and a strategy run against recorded Prometheus data, by the operator's own judgement."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -11,19 +12,27 @@ from typing import TYPE_CHECKING
 import click
 from rich.table import Table
 
-from seatrial.cli.formats import DURATION, output_option, print_json, screen, seconds
-from seatrial.cli.manifests import Deployment, Manifests, objectives_of, read_manifests
-from seatrial.cli.recording import Recording, Tally, read_recording, versions
-from seatrial.judge.judge import judge, overall
-from seatrial.judge.restart import next_restart, retire
+from seatrial.api.trial import Plan, Trial, VersionRef
+from seatrial.cli.formats import DURATION, MOMENT, output_option, print_json, progress_bar, screen, seconds
+from seatrial.cli.manifests import Deployment, Manifests, planned_of, read_manifests
+from seatrial.cli.recording import Recording, Series, Tally, read_recording, versions
+from seatrial.judge.judge import SEVERITY
 from seatrial.judge.sentences import significant
-from seatrial.judge.types import Counts, Evidence, Judgement, Objective, Verdict
-from seatrial.metrics.types import Sli
+from seatrial.judge.types import Verdict
+from seatrial.metrics.connection import ConnectionFolder, FixedConnection, Misconfigured
+from seatrial.metrics.counting import counting
+from seatrial.metrics.errors import BadQuery, Unavailable
+from seatrial.metrics.prometheus import Prometheus
+from seatrial.metrics.recall import everything_of, recall
+from seatrial.metrics.types import Measurements
+from seatrial.rollout.evidence import open_step, sli_of, weigh
 
 if TYPE_CHECKING:
-    from seatrial.api.strategy import Step
+    from collections.abc import Sequence
 
-__all__ = ["Ending", "Replay", "replay", "replay_command"]
+    from seatrial.api.trial import ObjectiveEvidence, PlannedObjective
+
+__all__ = ["Ending", "Judged", "Replay", "replay", "replay_command"]
 
 
 class Ending(StrEnum):
@@ -33,6 +42,26 @@ class Ending(StrEnum):
     Promoted = "Promoted"
     Undecided = "Undecided"
     """The recording ended first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The last word on an objective, as the status of a ModelDeployment has it."""
+
+    slo: str
+    objective: str
+    verdict: str
+    sentence: str
+    total: int
+    bad: int
+    e_value: float
+    threshold: float
+    dispersion: float
+
+    @classmethod
+    def of(cls, entry: ObjectiveEvidence) -> Judged:
+        """Take what matters of an entry of the status."""
+        return cls(**{name: getattr(entry, name) for name in cls.__slots__})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,41 +78,7 @@ class Replay:
     at_s: float
     after_s: float
     passed: tuple[float, ...]
-    judgements: tuple[Judgement, ...]
-
-
-class _Side:
-    """The counts of one objective on both sides, and its restart points."""
-
-    def __init__(self, candidate: Tally, stable: Tally | None) -> None:
-        self._candidate, self._stable = candidate, stable
-        self._since: tuple[Counts, ...] = ()
-        self._stable_since: tuple[Counts, ...] = ()
-        self._retired = 0
-        self.total = 0
-
-    def look(self, now_s: float, fresh_s: float) -> Evidence:
-        mine = self._candidate.at(now_s)
-        theirs = self._stable.at(now_s) if self._stable else None
-        self.total = mine.total
-        newest_s = self._candidate.newest_s
-        return Evidence(
-            candidate=mine,
-            since=self._since,
-            stable=theirs,
-            stable_since=self._stable_since,
-            fresh=newest_s is not None and now_s - newest_s <= fresh_s,
-            retired=self._retired,
-        )
-
-    def restart(self, evidence: Evidence, *, step: bool) -> None:
-        """Set a restart point, if a step begins or it is time for one."""
-        last = self._since[-1].total if self._since else 0
-        if not step and not next_restart(evidence.candidate.total - last):
-            return
-        stable_since = (*self._stable_since, evidence.stable) if evidence.stable else ()
-        self._since, self._stable_since, surplus = retire((*self._since, evidence.candidate), stable_since)
-        self._retired += surplus
+    judgements: tuple[Judged, ...]
 
 
 @click.command("replay")
@@ -99,9 +94,23 @@ class _Side:
 @click.option(
     "--samples",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    required=True,
     help="Raw samples: the JSON that Prometheus answers to a range selector, such as my_requests_total[1h].",
 )
+@click.option(
+    "--prometheus",
+    "url",
+    envvar=["SEATRIAL_PROMETHEUS_URL", "SEATRIAL_PROMETHEUS"],
+    show_envvar=True,
+    help="Base URL of a Prometheus to read the samples from, instead of a file.",
+)
+@click.option(
+    "--prometheus-dir",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder with url, token, ca.crt and so on, as the operator's Secret.",
+)
+@click.option("--start", type=MOMENT, help="With Prometheus: from when, 2026-03-01T12:00:00Z, or 2h ago.")
+@click.option("--end", type=MOMENT, default="0s", help="With Prometheus: until when; until now by default.")
 @click.option("--candidate", help="Hash of the version on trial; the youngest one in the samples by default.")
 @click.option("--stable", help="Hash of the stable version; the one before it by default.")
 @click.option("--look", type=DURATION, default="5s", show_default=True, help="Interval between looks.")
@@ -110,7 +119,11 @@ class _Side:
 def replay_command(  # noqa: PLR0913 - one parameter for each option
     *,
     files: tuple[Path, ...],
-    samples: Path,
+    samples: Path | None,
+    url: str | None,
+    folder: Path | None,
+    start: float | None,
+    end: float,
     candidate: str | None,
     stable: str | None,
     look: float,
@@ -119,15 +132,23 @@ def replay_command(  # noqa: PLR0913 - one parameter for each option
 ) -> None:
     """Tell when a recorded version would have been rolled back or promoted.
 
-    The requests are those of the recording, whatever weights the route had then; steps take their duration and
-    minRequests from the strategy.
+    The requests are those of the recording, whatever weights the route had then; steps of weight take their duration
+    and minRequests from the strategy, steps of other kinds are passed over.
     """
     try:
         manifests = read_manifests(files)
         deployment = _only(manifests)
-        recording = read_recording(samples)
+        planned = [one for one, _ in planned_of(deployment, manifests)]
+        if samples is not None:
+            recording = read_recording(samples)
+        elif (url or folder) and start is not None:
+            recording = _recalled(deployment, planned, url, folder, (start, end), shown=output == "text")
+        else:
+            raise click.UsageError("give --samples with a file, or --prometheus and --start")
         mine, theirs = _sides(recording, candidate, stable)
-        found = replay(deployment, manifests, recording, mine, theirs, look_s=look, fresh_s=fresh)
+        found = replay(deployment, planned, recording, mine, theirs, look_s=look, fresh_s=fresh)
+    except (Unavailable, BadQuery) as error:
+        raise click.ClickException(str(error)) from None
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     if output == "json":
@@ -136,9 +157,43 @@ def replay_command(  # noqa: PLR0913 - one parameter for each option
         _show(found)
 
 
+def _recalled(
+    deployment: Deployment,
+    planned: Sequence[PlannedObjective],
+    url: str | None,
+    folder: Path | None,
+    span_s: tuple[float, float],
+    *,
+    shown: bool,
+) -> Recording:
+    """Read a recording from a live Prometheus."""
+    start_s, end_s = span_s
+    if end_s <= start_s:
+        raise ValueError("--end must come after --start")
+    try:
+        connections = ConnectionFolder(folder, url) if folder else FixedConnection(str(url))
+    except Misconfigured as error:
+        raise ValueError(str(error)) from None
+    client = Prometheus(connections)
+    selector = everything_of([counting(sli_of(one)) for one in planned], deployment.namespace, deployment.name)
+    try:
+        with progress_bar(shown=shown) as progress:
+            task = progress.add_task("reading Prometheus", total=end_s - start_s)
+            found = asyncio.run(recall(client, selector, start_s, end_s, lambda read_s: progress.advance(task, read_s)))
+    finally:
+        client.close()
+    recording = tuple(Series(labels, tuple(samples)) for labels, samples in found if samples)
+    if not recording:
+        raise ValueError(
+            f"Prometheus has no sample of {deployment.namespace}/{deployment.name} in this range that its objectives "
+            f"are counted from"
+        )
+    return recording
+
+
 def replay(  # noqa: PLR0913 - each is a fact of the recording
     deployment: Deployment,
-    manifests: Manifests,
+    planned: Sequence[PlannedObjective],
     recording: Recording,
     candidate: str,
     stable: str | None,
@@ -150,7 +205,7 @@ def replay(  # noqa: PLR0913 - each is a fact of the recording
 
     Parameters
     ----------
-    deployment, manifests
+    deployment, planned
         The strategy and the objectives.
     recording
         Raw samples.
@@ -164,58 +219,57 @@ def replay(  # noqa: PLR0913 - each is a fact of the recording
     Raises
     ------
     ValueError
-        When an objective cannot be judged or has no series in the recording.
+        When an objective cannot be judged or has no series in the recording, or no step has weight.
     """
-    objectives = [objective for objective, _ in objectives_of(deployment, manifests)]
     begin_s = versions(recording)[candidate]
     end_s = max(series.samples[-1][0] for series in recording)
-    sides = [
-        _Side(
-            Tally(sli, candidate, recording, begin_s - look_s),
-            Tally(sli, stable, recording, begin_s - look_s) if stable else None,
-        )
-        for sli in _slis(deployment, manifests)
-    ]
-    steps = deployment.spec.strategy.steps
+    tallies = {
+        (version, one.key): Tally(sli_of(one), version, recording, begin_s - look_s)
+        for version in (candidate, stable)
+        if version
+        for one in planned
+    }
+    trial = _trial(deployment, planned, candidate, begin_s - look_s)
     passed: list[float] = []
-    step_total, step_s, now_s = [0] * len(sides), begin_s, begin_s
-    judgements: tuple[Judgement, ...] = ()
+    step_s, now_s = begin_s, begin_s
     while now_s <= end_s:
-        evidence = [side.look(now_s, fresh_s) for side in sides]
-        judgements = _judge(objectives, evidence, steps[len(passed)], sides, step_total)
-        worst = overall(judgements).verdict
-        over = worst is Verdict.Healthy and now_s - step_s >= steps[len(passed)].lasts_s
-        if over:
+        readings = {key: tally.at(now_s) for key, tally in tallies.items()}
+        seen = Measurements(now_s, None, readings, {})
+        trial = replace(trial, evidence=weigh(trial, candidate, stable or "", seen, fresh_s=fresh_s))
+        worst = min((Verdict(entry.verdict) for entry in trial.evidence), key=SEVERITY.index)
+        if worst is Verdict.Burning:
+            return _ended(trial, stable, Ending.RolledBack, now_s, begin_s, passed)
+        if worst is Verdict.Healthy and now_s - step_s >= trial.plan.steps[len(passed)].lasts_s:
             passed.append(now_s)
-            step_total, step_s = [side.total for side in sides], now_s
-        if worst is Verdict.Burning or len(passed) == len(steps):
-            ending = Ending.RolledBack if worst is Verdict.Burning else Ending.Promoted
-            return Replay(candidate, stable, ending, now_s, now_s - begin_s, tuple(passed), judgements)
-        for side, seen in zip(sides, evidence, strict=True):
-            side.restart(seen, step=over)
+            if len(passed) == len(trial.plan.steps):
+                return _ended(trial, stable, Ending.Promoted, now_s, begin_s, passed)
+            step_s, opened = now_s, tuple(open_step(entry) for entry in trial.evidence)
+            trial = replace(trial, step_index=len(passed), evidence=opened)
         now_s += look_s
-    return Replay(candidate, stable, Ending.Undecided, end_s, end_s - begin_s, tuple(passed), judgements)
+    return _ended(trial, stable, Ending.Undecided, end_s, begin_s, passed)
 
 
-def _judge(
-    objectives: list[Objective], evidence: list[Evidence], step: Step, sides: list[_Side], step_total: list[int]
-) -> tuple[Judgement, ...]:
-    in_step = [side.total - before for side, before in zip(sides, step_total, strict=True)]
-    return judge(objectives, evidence, min_requests=step.min_requests, step_total=in_step)
+def _ended(
+    trial: Trial, stable: str | None, ending: Ending, at_s: float, begin_s: float, passed: list[float]
+) -> Replay:
+    judged = tuple(Judged.of(entry) for entry in trial.evidence)
+    return Replay(trial.version.hash, stable, ending, at_s, at_s - begin_s, tuple(passed), judged)
+
+
+def _trial(deployment: Deployment, planned: Sequence[PlannedObjective], candidate: str, since_s: float) -> Trial:
+    """Make the trial as it stood when the candidate got its first weight."""
+    strategy = deployment.spec.strategy
+    steps = tuple(step for step in strategy.steps if step.weight is not None)
+    if not steps:
+        raise ValueError("no step of the strategy gives the candidate weight, so there is nothing to replay")
+    plan = Plan(steps, strategy.warm_up, strategy.ready_deadline, strategy.drain, tuple(planned), strategy.strict)
+    return Trial(VersionRef(candidate, deployment.spec.model.version), since_s, plan, weighted_at=since_s)
 
 
 def _only(manifests: Manifests) -> Deployment:
     if len(manifests.deployments) != 1:
         raise ValueError(f"give the file of one ModelDeployment, not of {len(manifests.deployments)}")
     return manifests.deployments[0]
-
-
-def _slis(deployment: Deployment, manifests: Manifests) -> list[Sli]:
-    return [
-        Sli.declared(o.name, o.sli)
-        for reference in deployment.spec.slos
-        for o in manifests.slos[deployment.namespace, reference.name].objectives
-    ]
 
 
 def _sides(recording: Recording, candidate: str | None, stable: str | None) -> tuple[str, str | None]:
@@ -237,7 +291,7 @@ def _show(found: Replay) -> None:
         table.add_column(heading)
     for j in found.judgements:
         row = (f"{j.total:,}", f"{j.bad:,}", significant(j.e_value), significant(j.threshold), j.sentence)
-        table.add_row(f"{j.slo}/{j.objective}", j.verdict.value, *row)
+        table.add_row(f"{j.slo}/{j.objective}", j.verdict, *row)
     console = screen()
     for number, at_s in enumerate(found.passed, start=1):
         console.print(f"{_clock(at_s)}  step {number} passed")

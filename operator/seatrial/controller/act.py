@@ -6,12 +6,16 @@ at rest makes no request, and one that died half-way is completed by the next.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
+from seatrial.controller.cache import seen
 from seatrial.controller.launch import Launcher
+from seatrial.kube.errors import Gone
 from seatrial.kube.scaling import autoscaler, disruption_budget, in_force
 from seatrial.kube.workloads import VERSION_LABEL, name_of, service
 from seatrial.rollout.world import Wish
+from seatrial.traffic.router import Apply, Label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,18 +48,24 @@ class Actor:
         seatrial.kube.errors.KubeError
             When a write fails; what was written before it stays, and the next tick goes on.
         """
-        await self._route(key, raw, world, target)
+        await self._route(key, raw, target)
         await self._workloads(key, raw, world, target)
         await self._autoscalers(key, raw, world, target)
         await self._retire(key, world, target)
 
-    async def _route(self, key: Key, raw: Mapping[str, Any], world: World, target: Target) -> None:
-        if not target.weights or (world.route and world.route.carries(target.weights)):
-            return
-        live = self._cache.get(self._router.kind, *key)
-        manifest = self._router.build(raw, target.weights, live)
-        # An object of that name which the cache doesn't know is somebody else's: without force it is left alone.
-        self._cache.put(self._router.kind, await self._kube.apply(manifest, force=live is not None))
+    async def _route(self, key: Key, raw: Mapping[str, Any], target: Target) -> None:
+        for change in self._router.changes(raw, target.division, seen(self._cache, key)):
+            if isinstance(change, Apply):
+                manifest = change.manifest
+                self._cache.put(manifest["kind"], await self._kube.apply(manifest, force=change.force))
+            elif isinstance(change, Label):
+                name = change.pod["metadata"]["name"]
+                labelled = self._kube.label("Pod", key.namespace, name, change.key, change.value)
+                with contextlib.suppress(Gone):  # a pod that has gone needs no label
+                    self._cache.put("Pod", await labelled)
+            else:
+                meta = change.live["metadata"]
+                await self._kube.delete(change.kind, key.namespace, meta["name"], uid=meta["uid"])
 
     async def _workloads(self, key: Key, raw: Mapping[str, Any], world: World, target: Target) -> None:
         wish = world.wish if isinstance(world.wish, Wish) else None
@@ -89,7 +99,7 @@ class Actor:
 
     async def _retire(self, key: Key, world: World, target: Target) -> None:
         """Remove versions that nobody needs; never one that the route still names, whatever else is thought of it."""
-        kept = set(target.replicas) | set(target.weights) | set(world.route.weights if world.route else ())
+        kept = {""} | set(target.replicas) | set(target.weights) | set(world.route.weights if world.route else ())
         for kind in VERSIONED:
             for item in self._cache.children(kind, key):
                 if self._version(item) not in kept:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from seatrial.kube.workloads import MODEL_LABEL
+from seatrial.kube.workloads import MODEL_LABEL, PORT_ANNOTATION, VERSION_LABEL
+from seatrial.traffic.router import Seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -100,6 +101,31 @@ class Cache:
         return [raw for (of, _, _), raw in self._objects.items() if of == kind]
 
 
+def seen(cache: Cache, key: Key) -> Seen:
+    """Gather what a router may need to know of a ModelDeployment.
+
+    The objects of its own name come whosever they are: a router never takes over what it did not make.
+    """
+    routes, services = (
+        {raw["metadata"]["name"]: raw for raw in [*cache.children(kind, key), cache.get(kind, *key)] if raw}
+        for kind in ("HTTPRoute", "Service")
+    )
+    ports = {
+        raw["metadata"]["labels"].get(VERSION_LABEL, ""): raw["metadata"]
+        .get("annotations", {})
+        .get(PORT_ANNOTATION, "")
+        for raw in cache.children("Deployment", key)
+    }
+    return Seen(
+        routes=routes,
+        services={
+            name: raw for name, raw in services.items() if VERSION_LABEL not in raw["metadata"].get("labels", {})
+        },
+        pods=cache.children("Pod", key),
+        ports={version: int(port) for version, port in ports.items() if port.isdecimal()},
+    )
+
+
 def owner_of(kind: str, raw: Mapping[str, Any]) -> Key | None:
     """Tell which ModelDeployment an object belongs to, by its label."""
     meta = raw["metadata"]
@@ -143,11 +169,30 @@ def _identity(raw: Mapping[str, Any]) -> Raw:
     return {"metadata": _meta(raw)}
 
 
+def _service(raw: Mapping[str, Any]) -> Raw:
+    """Of a version's Service it is enough to know that it is there; a router's Service is read back."""
+    if VERSION_LABEL in (raw["metadata"].get("labels") or {}):
+        return {"metadata": _meta(raw)}
+    kept = {key: raw["spec"][key] for key in ("selector", "ports") if key in raw["spec"]}
+    return {"metadata": _meta(raw, "annotations", "ownerReferences"), "spec": kept}
+
+
+def _endpoint_slice(raw: Mapping[str, Any]) -> Raw:
+    endpoints = raw.get("endpoints") or ()
+    conditions = [{"ready": (one.get("conditions") or {}).get("ready", True)} for one in endpoints]
+    return {
+        "metadata": _meta(raw),
+        "addressType": raw["addressType"],
+        "endpoints": [{"conditions": condition} for condition in conditions],
+    }
+
+
 TRIM: Mapping[str, Callable[[Mapping[str, Any]], Raw]] = {
     "Deployment": _deployment,
     "Pod": _pod,
-    "Service": _identity,
     "ControllerRevision": _identity,
     "PodDisruptionBudget": _identity,
     "HorizontalPodAutoscaler": _scaler,
+    "Service": _service,
+    "EndpointSlice": _endpoint_slice,
 }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from seatrial.api.slo_status import SLO_STATUS, ObjectiveBudget
 from seatrial.api.status import DEPLOYMENT_STATUS, ModelDeploymentStatus, Phase
-from seatrial.controller.cache import Key
+from seatrial.controller.cache import Key, seen
 from seatrial.controller.probes import ask_of
+from seatrial.kube.endpoints import ready_endpoints
 from seatrial.kube.policy import Attestation
 from seatrial.kube.workloads import MODEL_LABEL, VERSION_LABEL, observe, port_of
 from seatrial.metrics.counting import counting
@@ -107,18 +108,25 @@ class Observer:
     async def refresh(self, key: Key) -> None:
         """Read a ModelDeployment and its children from the API server into the cache."""
         selector = f"{MODEL_LABEL}={key.name}"
-        raw, deployments, pods, route = await asyncio.gather(
+        raw, deployments, pods, slices, route = await asyncio.gather(
             self._kube.get("ModelDeployment", *key),
             self._kube.list("Deployment", key.namespace, selector),
             self._kube.list("Pod", key.namespace, selector),
-            self._kube.get(self._router.kind, *key),
+            self._kube.list("EndpointSlice", key.namespace, selector),
+            self._route(key),
         )
         if raw:
             self._cache.put("ModelDeployment", raw)
         self._cache.replace_children("Deployment", key, deployments)
         self._cache.replace_children("Pod", key, pods)
+        self._cache.replace_children("EndpointSlice", key, slices)
         # By name: a route that somebody else made carries no label of ours, and no watch tells when it has gone.
-        self._cache.replace(self._router.kind, *key, route)
+        self._cache.replace("HTTPRoute", *key, route)
+
+    async def _route(self, key: Key) -> Raw | None:
+        """Read the HTTPRoute of a ModelDeployment that has a gateway; a cluster without one need not know the kind."""
+        known = self.raw(key)
+        return await self._kube.get("HTTPRoute", *key) if known and "gateway" in known["spec"]["traffic"] else None
 
     async def sight(self, raw: Raw, act_problem: str | None) -> Sight:
         """See one ModelDeployment as the cache and the metrics source show it."""
@@ -138,13 +146,12 @@ class Observer:
                 fresh_s=self._fresh_s,
                 service={planned.key: service_of(planned, budgets.get(planned.key)) for planned in objectives},
             )
-        route = self._cache.get(self._router.kind, *key)
         world = World(
             now_s=self._clock(),
             generation=meta["generation"],
             wish=await self._wish(key, raw),
             workloads=self._workloads(key),
-            route=self._router.read(raw, route) if route else None,
+            route=self._router.read(raw, seen(self._cache, key)),
             evidence=evidence,
             targets_up=measured.targets_up if measured else {},
             unlabelled=measured.unlabelled if measured else {},
@@ -211,10 +218,15 @@ class Observer:
 
     def _workloads(self, key: Key) -> dict[str, Workload]:
         pods = self._cache.children("Pod", key)
-        return {
+        found = {
             version: observe(raw, [pod for pod in pods if pod["metadata"]["labels"].get(VERSION_LABEL) == version])
             for raw in self._cache.children("Deployment", key)
             if (version := raw["metadata"]["labels"].get(VERSION_LABEL))
+        }
+        endpoints = ready_endpoints(self._cache.children("EndpointSlice", key))
+        return {
+            version: replace(workload, ready=min(workload.ready, endpoints.get(version, workload.ready)))
+            for version, workload in found.items()
         }
 
     async def _measure(self, key: Key, status: ModelDeploymentStatus) -> Measurements | None:

@@ -22,7 +22,7 @@ from seatrial.controller.observe import Observer, Senses
 from seatrial.controller.probes import Probes
 from seatrial.controller.sweep import Sweeper
 from seatrial.controller.tick import Ticker
-from seatrial.traffic.httproute import HttpRouteRouter
+from seatrial.traffic.choice import ChosenRouter
 
 if TYPE_CHECKING:
     from seatrial.api.drift import DriftStatus
@@ -51,7 +51,7 @@ async def operate(  # noqa: PLR0913 - the parts that it puts together
 
     ``started`` is resolved when kopf runs, and has taken the process's signals to itself.
     """
-    router, cache = HttpRouteRouter(), Cache()
+    router, cache = ChosenRouter(), Cache()
 
     def wake(key: Key) -> None:
         loops.wake(key)

@@ -170,7 +170,7 @@ def _moves(sight: Sight, decision: Decision) -> bool:
     world, target = sight.world, decision.target
     if decision.status.phase is not sight.status.phase or decision.look_again_s == AT_ONCE_S:
         return True
-    if target.weights and not (world.route and world.route.carries(target.weights)):
+    if target.weights and not (world.route and world.route.carries(target.division)):
         return True
     return dict(target.replicas) != {w.version: w.desired for w in world.workloads.values() if not w.terminating}
 

@@ -161,6 +161,16 @@ class Kube:
         body = {"spec": {"replicas": replicas}}
         await self._call("PATCH", path, doing, query=query, body=body, content_type="application/merge-patch+json")
 
+    async def label(self, kind: str, namespace: str, name: str, key: str, value: str | None) -> dict[str, Any]:
+        """Set one label of an object, or take it away (None), and nothing else of it."""
+        path = RESOURCES[kind].path(namespace, name)
+        doing = f"label {kind} {namespace}/{name}"
+        query = {"fieldManager": FIELD_MANAGER}
+        body = {"metadata": {"labels": {key: value}}}
+        return await self._call(
+            "PATCH", path, doing, query=query, body=body, content_type="application/merge-patch+json"
+        )
+
     async def delete(self, kind: str, namespace: str, name: str, *, uid: str) -> None:
         """Delete the very object that was seen (its uid), and what it owns in the background; fine if already gone."""
         body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}

@@ -35,6 +35,7 @@ RESOURCES = {
     "Secret": Resource("v1", "secrets"),
     "HorizontalPodAutoscaler": Resource("autoscaling/v2", "horizontalpodautoscalers"),
     "PodDisruptionBudget": Resource("policy/v1", "poddisruptionbudgets"),
+    "EndpointSlice": Resource("discovery.k8s.io/v1", "endpointslices"),
     "Event": Resource("v1", "events"),
     "Lease": Resource("coordination.k8s.io/v1", "leases"),
     "HTTPRoute": Resource("gateway.networking.k8s.io/v1", "httproutes"),

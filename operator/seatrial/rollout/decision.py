@@ -52,6 +52,15 @@ class Preview:
 
 
 @dataclass(frozen=True, slots=True)
+class Fallback:
+    """A Service of the user's that answers instead of all versions while ``active``; else it waits at weight 0."""
+
+    name: str
+    port: int
+    active: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Division:
     """How requests are divided among versions.
 
@@ -61,6 +70,8 @@ class Division:
         Weight by version hash, 0 to 100, summing to 100; empty leaves the route alone.
     mirror, group, sticky, preview
         What a step of the trial asks for besides.
+    fallback
+        Who answers when no version should; None when the user names none.
     """
 
     weights: Mapping[str, int]
@@ -68,6 +79,7 @@ class Division:
     group: Group | None = None
     sticky: Stickiness | None = None
     preview: Preview | None = None
+    fallback: Fallback | None = None
 
     def __post_init__(self) -> None:
         """Refuse weights that don't share out all requests."""

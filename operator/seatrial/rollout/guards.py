@@ -15,7 +15,7 @@ from seatrial.judge.types import Verdict
 from seatrial.rollout.blame import held_by_drift
 from seatrial.rollout.seaworthy import all_available, mismatch, model_waits, ready_to_serve, seen
 from seatrial.rollout.steps import current_step, described, has_traffic, on_trial
-from seatrial.rollout.target import ALL, intended_weight
+from seatrial.rollout.target import ALL, division, intended_weight
 from seatrial.rollout.windows import closed
 from seatrial.rollout.world import Wish
 
@@ -195,9 +195,14 @@ def _serves_alone(status: ModelDeploymentStatus, world: World) -> bool:
 
 
 def in_route(status: ModelDeploymentStatus, world: World, version: str, weight: int) -> bool:
-    """Tell whether the route carries just this weight for a version, stable the rest, and the gateway has taken it."""
+    """Tell whether the route carries just this weight for a version, stable the rest, and the gateway has taken it.
+
+    What a step asks for besides has to be there as well, and within what the gateway can do.
+    """
     route = world.route
-    if not route or not route.programmed or route.weights.get(version) != weight:
+    if not route or not route.programmed or route.unable or route.weights.get(version) != weight:
+        return False
+    if not route.does(division(status, world, {})):
         return False
     return status.stable is None or route.weights.get(status.stable.hash) == ALL - weight
 

@@ -37,7 +37,7 @@ def report(status: ModelDeploymentStatus, world: World, wanted: Target) -> Model
         "Ready": _ready(status, world),
         "Progressing": progressing,
         "TrafficInSync": _traffic_in_sync(wanted, world),
-        "SplitAsTold": _split_as_told(status),
+        "SplitAsTold": _split_as_told(status, world),
         "MetricsAvailable": _metrics_available(status, world),
     }
     if status.drift:
@@ -101,26 +101,30 @@ def _ready(status: ModelDeploymentStatus, world: World) -> Found:
     return "True", "Serving", f"version {status.stable.label} serves with {ready} ready pods"
 
 
-def _traffic_in_sync(wanted: Target, world: World) -> Found:
+def _traffic_in_sync(wanted: Target, world: World) -> Found:  # noqa: PLR0911 - one return for each reason
     if world.act_problem:
         return "False", "CannotAct", world.act_problem
     if not wanted.weights:
         return "Unknown", "NoRoute", "no version is ready to get traffic"
     if not world.route:
         return "False", "RouteMissing", "the HTTPRoute isn't there yet"
-    if not world.route.carries(wanted.weights):
+    if not world.route.carries(wanted.division):
         return "False", "WeightsDiffer", "the HTTPRoute is being brought to the weights that are asked for"
+    if world.route.unable:
+        return "False", "Unsupported", world.route.unable
     if not world.route.programmed:
         return "False", "NotProgrammed", world.route.problem or "the gateway has not taken the newest route yet"
     return "True", "InSync", "the gateway has taken the weights that are asked for"
 
 
-def _split_as_told(status: ModelDeploymentStatus) -> Found:
+def _split_as_told(status: ModelDeploymentStatus, world: World) -> Found:
     trial, weight = status.trial, intended_weight(status)
     if status.phase is not Phase.TRIAL or not trial or not trial.split_from or weight in {0, ALL} or _beside(status):
         return "Unknown", "NotChecked", "requests are compared with the weights while a trial shares traffic"
     now = requests_of(trial)
-    step = SplitStep(weight / ALL, now.candidate - trial.split_from.candidate, now.stable - trial.split_from.stable)
+    real = world.route.real if world.route else None
+    share = real.get(trial.version.hash, 0.0) if real else weight / ALL
+    step = SplitStep(share, now.candidate - trial.split_from.candidate, now.stable - trial.split_from.stable)
     found = check_split([step])
     if found.mismatch:
         return "False", "SplitDiffers", found.sentence

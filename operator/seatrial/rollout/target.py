@@ -75,7 +75,7 @@ def division(status: ModelDeploymentStatus, world: World, weights: Mapping[str, 
         weights,
         mirror=Mirror(version, step.shadow.percent) if step.shadow else None,
         group=Group(version, match.value, match.header, match.cookie) if match else None,
-        sticky=Stickiness(sticky.cookie, sticky.max_age, f"{trial.step_index + 1}") if sticky else None,
+        sticky=Stickiness(sticky.cookie, sticky.max_age, f"{version[:4]}{trial.step_index + 1}") if sticky else None,
         preview=Preview(version, tuple(step.preview.hostnames)) if step.preview else None,
     )
 

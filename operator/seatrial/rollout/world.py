@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from seatrial.api.strategy import Keep, Window
     from seatrial.api.trial import CheckRun, ObjectiveEvidence, Plan
     from seatrial.rollout.capacity import Fitness, Scaling
+    from seatrial.rollout.decision import Division, Fallback, Group, Mirror, Preview, Stickiness
     from seatrial.rollout.versions import Content
 
 
@@ -62,7 +63,13 @@ class RouteView:
     problem
         What the gateway controller complains of, in its words.
     attached
-        Whether the route hangs on the gateways and host names that the spec names.
+        Whether the route hangs on the gateways and host names that the spec names, and all its rules agree.
+    mirror, group, sticky, preview, fallback
+        What the route does besides (see :class:`~seatrial.rollout.decision.Division`).
+    unable
+        What the router can't do of what is asked of it, in one sentence.
+    real
+        Shares that versions really get, 0 to 1, where they can only come near the weights.
     """
 
     weights: Mapping[str, int]
@@ -70,10 +77,25 @@ class RouteView:
     resolved: bool
     problem: str | None = None
     attached: bool = True
+    mirror: Mirror | None = None
+    group: Group | None = None
+    sticky: Stickiness | None = None
+    preview: Preview | None = None
+    fallback: Fallback | None = None
+    unable: str | None = None
+    real: Mapping[str, float] | None = None
 
-    def carries(self, weights: Mapping[str, int]) -> bool:
-        """Tell whether the route is as it has to be, for these weights."""
-        return self.attached and dict(self.weights) == dict(weights)
+    def carries(self, division: Division) -> bool:
+        """Tell whether the route is as it has to be, for this division."""
+        idle = division.fallback is not None and division.fallback.active
+        weights = dict.fromkeys(division.weights, 0) if idle else dict(division.weights)
+        same = self.fallback == division.fallback and dict(self.weights) == weights
+        return self.attached and same and self.does(division)
+
+    def does(self, division: Division) -> bool:
+        """Tell whether the route does all that a division asks for besides weights, and nothing else."""
+        extras = ("mirror", "group", "sticky", "preview")
+        return all(getattr(self, extra) == getattr(division, extra) for extra in extras)
 
     @property
     def programmed(self) -> bool:

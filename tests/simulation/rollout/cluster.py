@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from seatrial.rollout.decision import Division
 from seatrial.rollout.world import RouteView, Workload
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class Cluster:
     now_s: float = 0.0
     pods: dict[str, Pods] = field(default_factory=dict)
     written: dict[str, int] = field(default_factory=dict)
+    division: Division = field(default_factory=lambda: Division({}))
     written_s: float = 0.0
     in_force: dict[str, int] = field(default_factory=dict)
     gateway_stuck_until_s: float = 0.0
@@ -127,7 +129,8 @@ class Cluster:
         """Read the route as the API server has it."""
         if not self.written:
             return None
-        return RouteView(dict(self.written), accepted=self.programmed, resolved=self.programmed)
+        extras = {part: getattr(self.division, part) for part in ("mirror", "group", "sticky", "preview", "fallback")}
+        return RouteView(dict(self.written), accepted=self.programmed, resolved=self.programmed, **extras)
 
     def workloads(self) -> dict[str, Workload]:
         return {version: self._workload(version, pods) for version, pods in self.pods.items()}
@@ -136,9 +139,9 @@ class Cluster:
         ready, available = pods.ready(self.now_s), pods.ready(self.now_s, self.warm_up_s)
         return Workload(version, pods.desired, ready, available)
 
-    def write_route(self, weights: Mapping[str, int]) -> None:
-        if weights and dict(weights) != self.written:
-            self.written, self.written_s = dict(weights), self.now_s
+    def write_route(self, division: Division) -> None:
+        if division.weights and division != self.division:
+            self.written, self.division, self.written_s = dict(division.weights), division, self.now_s
 
     def scale(self, version: str, replicas: int) -> None:
         pods = self.pods.setdefault(version, Pods(replicas, []))

@@ -110,7 +110,7 @@ class Operator:
             self.stored, self._read = dump(DEPLOYMENT_STATUS, decision.status), None
         if point == "before act":
             return True
-        self.cluster.write_route(decision.target.weights)
+        self.cluster.write_route(decision.target.division)
         if point == "in act":
             return True
         self._act(decision, world)

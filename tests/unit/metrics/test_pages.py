@@ -70,7 +70,7 @@ COUNTS = [
     ("tgi", "http-availability", "", 100, 5),
     ("tgi", "http-latency", "332.525673ms", 88, 46),
     ("tgi", "generation-aborts", "", 100, 3),
-    ("torchserve", "http-availability", "", 100, 4),
+    ("torchserve", "http-availability", "", 186, 4),
     ("traefik", "http-availability", "", 100, 2),
     ("traefik", "http-latency", "300ms", 98, 7),
     ("triton", "http-availability", "", 95, 5),

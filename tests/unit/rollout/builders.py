@@ -23,7 +23,7 @@ from tests.unit.rollout.consistency import check, check_target
 if TYPE_CHECKING:
     from seatrial.api.commands import Verb
     from seatrial.api.trial import ObjectiveEvidence, Plan, PlannedObjective
-    from seatrial.rollout.decision import Decision
+    from seatrial.rollout.decision import Decision, Division
 
 NOW = 1_795_000_000.0
 LOOK_S = 5.0
@@ -208,9 +208,16 @@ def at_ease(status: ModelDeploymentStatus, **changes: Any) -> World:
         evidence=(evidence(),) if measured else (),
         targets_up={ref.hash: PODS for ref in there},
     )
-    weights = target(status, world).weights
-    route = RouteView(weights, accepted=True, resolved=True) if weights else None
+    route = in_force(target(status, world).division)
     return replace(world, **({"route": route} | changes))
+
+
+def in_force(division: Division) -> RouteView | None:
+    """Make the route that carries a division, taken by its gateway."""
+    if not division.weights:
+        return None
+    extras = {part: getattr(division, part) for part in ("mirror", "group", "sticky", "preview", "fallback")}
+    return RouteView(division.weights, accepted=True, resolved=True, **extras)
 
 
 def run(status: ModelDeploymentStatus, world: World) -> Decision:

@@ -1,4 +1,4 @@
-"""The HTTPRoute that divides the requests, and what is read back from it."""
+"""The HTTPRoute that divides the requests by weight, and what is read back from it."""
 
 from __future__ import annotations
 
@@ -10,99 +10,77 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seatrial.kube.errors import Refused
+from seatrial.rollout.decision import Division
 from seatrial.rollout.versions import ALPHABET, LENGTH
-from seatrial.traffic.httproute import HttpRouteRouter
+from seatrial.traffic.httproute import HttpRouteRouter, build
+from seatrial.traffic.router import Seen
+from tests.unit.traffic.gateway import GOING, NEW, OLD, OWNER, PARENT, Gateway, answered, stored
 
 if TYPE_CHECKING:
-    from seatrial.traffic.router import Router
+    from seatrial.rollout.world import RouteView
 
-OLD, NEW, GOING = "bbbbbbbbbb", "cccccccccc", "dddddddddd"
-OWNER: dict[str, Any] = {
-    "apiVersion": "seatrial.dev/v1alpha1",
-    "kind": "ModelDeployment",
-    "metadata": {"name": "fraud", "namespace": "ml", "uid": "u-1"},
-    "spec": {
-        "port": 8080,
-        "traffic": {
-            "gateway": {
-                "parentRefs": [{"name": "public", "namespace": "gateway-system"}],
-                "hostnames": ["fraud.example.com"],
-            }
-        },
-    },
-}
-PARENT = OWNER["spec"]["traffic"]["gateway"]["parentRefs"][0]
-router: Router = HttpRouteRouter()
+router = HttpRouteRouter()
 
 versions = st.text(ALPHABET, min_size=LENGTH, max_size=LENGTH)
 
 
 @st.composite
-def divisions(draw: st.DrawFn) -> dict[str, int]:
+def divisions(draw: st.DrawFn) -> Division:
     names = draw(st.lists(versions, min_size=1, max_size=5, unique=True))
     cuts = sorted(draw(st.lists(st.integers(0, 100), min_size=len(names) - 1, max_size=len(names) - 1)))
-    return {name: high - low for name, low, high in zip(names, [0, *cuts], [*cuts, 100], strict=True)}
+    return Division({name: high - low for name, low, high in zip(names, [0, *cuts], [*cuts, 100], strict=True)})
 
 
-def live(manifest: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    """Give a manifest back as an API server does: with a generation and the CRD's defaults."""
-    stored = copy.deepcopy(manifest)
-    stored["metadata"] |= {"generation": 2, "resourceVersion": "7"}
-    for rule in stored["spec"]["rules"]:
-        rule.setdefault("matches", [{"path": {"type": "PathPrefix", "value": "/"}}])
-        rule["backendRefs"] = [{"group": "", "kind": "Service", **backend} for backend in rule["backendRefs"]]
-    return {**stored, **changes}
+def live(weights: dict[str, int], **changes: Any) -> dict[str, Any]:
+    return stored(build(OWNER, Division(weights), None), **changes)
 
 
-def answered(accepted: str = "True", resolved: str = "True", generation: int = 2, **parent: Any) -> dict[str, Any]:
-    def condition(kind: str, status: str) -> dict[str, Any]:
-        reason = kind if status == "True" else "Because"
-        return {"type": kind, "status": status, "reason": reason, "message": "", "observedGeneration": generation}
-
-    conditions = [condition("Accepted", accepted), condition("ResolvedRefs", resolved)]
-    return {"parents": [{"parentRef": {**PARENT, **parent}, "controllerName": "c", "conditions": conditions}]}
+def read(route: dict[str, Any], owner: dict[str, Any] = OWNER) -> RouteView:
+    view = router.read(owner, Seen(routes={"fraud": route}))
+    assert view
+    return view
 
 
 @given(divisions(), divisions())
-def test_what_is_built_reads_back_as_the_same_division(first: dict[str, int], second: dict[str, int]) -> None:
-    route = live(router.build(OWNER, first, None))
-    assert router.read(OWNER, route).weights == first
-    assert router.read(OWNER, live(router.build(OWNER, second, route))).weights == second
+def test_what_is_built_reads_back_as_the_same_division(first: Division, second: Division) -> None:
+    gateway = Gateway()
+    for division in (first, second):
+        gateway.carry(division)
+        view = router.read(OWNER, gateway.seen)
+        assert view
+        assert view.weights == division.weights
+        assert view.carries(division)
+        assert gateway.carry(division) == 0
 
 
 def test_every_version_is_named_with_its_service_also_at_weight_0_and_in_a_stable_order() -> None:
     weights = {NEW: 10, OLD: 90, GOING: 0}
-    manifest = router.build(OWNER, weights, None)
+    manifest = build(OWNER, Division(weights), None)
+    backend = {"group": "", "kind": "Service", "port": 80}
     assert manifest["spec"] == {
         "parentRefs": [PARENT],
         "hostnames": ["fraud.example.com"],
         "rules": [
             {
+                "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
                 "backendRefs": [
-                    {"name": f"fraud-{OLD}", "port": 80, "weight": 90},
-                    {"name": f"fraud-{NEW}", "port": 80, "weight": 10},
-                    {"name": f"fraud-{GOING}", "port": 80, "weight": 0},
-                ]
+                    {**backend, "name": f"fraud-{OLD}", "weight": 90},
+                    {**backend, "name": f"fraud-{NEW}", "weight": 10},
+                    {**backend, "name": f"fraud-{GOING}", "weight": 0},
+                ],
             }
         ],
     }
-    assert manifest == router.build(OWNER, dict(reversed(weights.items())), None)
+    assert "annotations" not in manifest["metadata"]
+    assert manifest == build(OWNER, Division(dict(reversed(weights.items()))), None)
 
 
-def test_building_twice_changes_nothing() -> None:
-    once = live(router.build(OWNER, {OLD: 90, NEW: 10}, None))
-    twice = live(router.build(OWNER, {OLD: 90, NEW: 10}, once))
-    assert twice == once
-
-
-@pytest.mark.parametrize("weights", [{}, {OLD: 99}, {OLD: 110, NEW: -10}, {OLD: 100, NEW: 1}])
-def test_what_is_no_division_is_never_built(weights: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match="sum to 100"):
-        router.build(OWNER, weights, None)
+def test_without_weights_the_route_is_left_alone() -> None:
+    assert router.changes(OWNER, Division({}), Seen()) == ()
 
 
 def test_other_peoples_rules_matches_filters_and_timeouts_stay_where_they_are() -> None:
-    route = live(router.build(OWNER, {OLD: 100}, None))
+    route = live({OLD: 100})
     docs = {"matches": [{"path": {"type": "Exact", "value": "/docs"}}], "backendRefs": [{"name": "docs", "port": 80}]}
     ours = route["spec"]["rules"][0]
     ours["timeouts"] = {"request": "2s"}
@@ -110,7 +88,7 @@ def test_other_peoples_rules_matches_filters_and_timeouts_stay_where_they_are() 
     ours["backendRefs"][0]["filters"] = [{"type": "ResponseHeaderModifier"}]
     route["spec"]["rules"] = [docs, ours]
 
-    first, second = router.build(OWNER, {OLD: 90, NEW: 10}, route)["spec"]["rules"]
+    first, second = build(OWNER, Division({OLD: 90, NEW: 10}), route)["spec"]["rules"]
 
     assert first == docs
     assert {key: second[key] for key in ("timeouts", "filters", "matches")} == {
@@ -122,39 +100,52 @@ def test_other_peoples_rules_matches_filters_and_timeouts_stay_where_they_are() 
 
 
 def test_a_rule_that_somebody_removed_comes_back_behind_the_others() -> None:
-    route = live(router.build(OWNER, {OLD: 100}, None))
-    other = {"backendRefs": [{"name": "docs", "port": 80}]}
-    route["spec"]["rules"] = [other]
-    rules = router.build(OWNER, {OLD: 100}, route)["spec"]["rules"]
-    assert [rule["backendRefs"][0]["name"] for rule in rules] == ["docs", f"fraud-{OLD}"]
+    route = live({OLD: 100})
+    docs = {"matches": [{"path": {"type": "Exact", "value": "/docs"}}], "backendRefs": [{"name": "docs", "port": 80}]}
+    route["spec"]["rules"] = [docs]
+    rules = build(OWNER, Division({OLD: 100}), route)["spec"]["rules"]
+    assert rules[0] == docs
+    assert [backend["name"] for backend in rules[1]["backendRefs"]] == [f"fraud-{OLD}"]
 
 
-def test_a_rule_that_somebody_split_moves_in_all_its_parts() -> None:
-    route = live(router.build(OWNER, {OLD: 90, NEW: 10}, None))
-    route["spec"]["rules"] *= 2
-    for rule in router.build(OWNER, {OLD: 100, NEW: 0}, route)["spec"]["rules"]:
-        assert [backend["weight"] for backend in rule["backendRefs"]] == [100, 0]
+def test_all_rules_that_lead_to_the_model_get_the_weights() -> None:
+    gateway = Gateway()
+    gateway.carry(Division({OLD: 100}))
+    other = copy.deepcopy(gateway.rules[0])
+    other["matches"] = [{"path": {"type": "PathPrefix", "value": "/v2"}}]
+    gateway.edit(rules=[*gateway.rules, other])
+    gateway.carry(Division({OLD: 40, NEW: 60}))
+    assert gateway.leads("fraud.example.com", "/v2/models") == {OLD: 40, NEW: 60}
+    assert gateway.leads() == {OLD: 40, NEW: 60}
 
 
-def test_of_two_parts_the_larger_weight_is_read_so_that_no_traffic_is_overlooked() -> None:
-    route = live(router.build(OWNER, {OLD: 100, NEW: 0}, None))
-    route["spec"]["rules"].append(live(router.build(OWNER, {OLD: 90, NEW: 10}, None))["spec"]["rules"][0])
-    assert router.read(OWNER, route).weights == {OLD: 100, NEW: 10}
+def test_a_rule_that_disagrees_with_the_others_is_corrected() -> None:
+    """The largest weight alone would not show that one rule gives a version less than the rest."""
+    gateway = Gateway()
+    gateway.carry(Division({OLD: 50, NEW: 50}))
+    other = copy.deepcopy(gateway.rules[0])
+    other["matches"] = [{"path": {"type": "PathPrefix", "value": "/v2"}}]
+    other["backendRefs"][0]["weight"], other["backendRefs"][1]["weight"] = 50, 0
+    gateway.edit(rules=[*gateway.rules, other])
+    view = router.read(OWNER, gateway.seen)
+    assert view
+    assert not view.carries(Division({OLD: 50, NEW: 50}))
+    assert gateway.carry(Division({OLD: 50, NEW: 50})) == 1
 
 
-@pytest.mark.parametrize("name", ["fraud-production", "fraud", f"other-{OLD}", f"fraud-{OLD}x"])
-def test_a_service_that_is_no_version_is_not_mistaken_for_one(name: str) -> None:
-    route = live(router.build(OWNER, {OLD: 100}, None))
-    route["spec"]["rules"].insert(0, {"backendRefs": [{"name": name, "port": 80}]})
-    assert router.read(OWNER, route).weights == {OLD: 100}
-    assert router.build(OWNER, {OLD: 100}, route)["spec"]["rules"][0]["backendRefs"][0]["name"] == name
+@pytest.mark.parametrize("name", ["fraud", "fraud-bbbbbbbbb", f"fraud-{OLD}-x", f"other-{OLD}", "fraud-aaaaaaaaaa"])
+def test_backends_that_only_look_alike_are_not_taken_for_versions(name: str) -> None:
+    route = live({OLD: 100})
+    route["spec"]["rules"][0]["backendRefs"][0]["name"] = name
+    assert read(route).weights == {}
+    assert build(OWNER, Division({OLD: 100}), route)["spec"]["rules"][0]["backendRefs"][0]["name"] == name
 
 
 def test_a_route_that_was_not_made_for_this_object_is_never_taken_over() -> None:
-    route = live(router.build(OWNER, {OLD: 100}, None))
+    route = live({OLD: 100})
     route["metadata"]["ownerReferences"][0]["uid"] = "u-0"
     with pytest.raises(Refused, match="HTTPRoute ml/fraud exists"):
-        router.build(OWNER, {OLD: 100}, route)
+        router.changes(OWNER, Division({OLD: 100}), Seen(routes={"fraud": route}))
 
 
 @pytest.mark.parametrize(
@@ -176,24 +167,32 @@ def test_only_the_gateways_word_on_the_newest_generation_counts(
     resolved: bool,
     problem: str | None,
 ) -> None:
-    view = router.read(OWNER, live(router.build(OWNER, {OLD: 100}, None), **status))
+    view = read(live({OLD: 100}, **status))
     assert (view.accepted, view.resolved, view.problem) == (accepted, resolved, problem)
 
 
+def test_a_route_of_which_the_gateway_dropped_a_rule_is_not_in_force() -> None:
+    route = live({OLD: 100}, status=answered())
+    partly = {"type": "PartiallyInvalid", "status": "True", "reason": "RuleMatchPartiallyConflict"}
+    route["status"]["parents"][0]["conditions"].append({**partly, "message": "two are alike", "observedGeneration": 2})
+    view = read(route)
+    assert not view.programmed
+    assert view.problem == "The gateway says PartiallyInvalid is True (RuleMatchPartiallyConflict): two are alike"
+
+
 def test_all_gateways_must_have_taken_the_route() -> None:
-    route = live(router.build(OWNER, {OLD: 100}, None), status=answered())
+    route = live({OLD: 100}, status=answered())
     route["spec"]["parentRefs"].append({"name": "internal"})
-    assert not router.read(OWNER, route).programmed
+    assert not read(route).programmed
     route["status"]["parents"] += answered(name="internal", namespace="ml")["parents"]
-    assert router.read(OWNER, route).programmed
+    assert read(route).programmed
 
 
 def test_route_that_hangs_elsewhere_is_not_attached() -> None:
     """An edit of spec.traffic at rest has to be carried out although no weight changes."""
-    router = HttpRouteRouter()
-    route = live(router.build(OWNER, {OLD: 100}, None))
-    assert router.read(OWNER, route).attached
+    route = live({OLD: 100})
+    assert read(route).attached
     gateway = {**OWNER["spec"]["traffic"]["gateway"], "hostnames": ["elsewhere.example.com"]}
     moved = {**OWNER, "spec": {**OWNER["spec"], "traffic": {"gateway": gateway}}}
-    assert not router.read(moved, route).attached
-    assert not router.read(moved, route).carries({OLD: 100})
+    assert not read(route, moved).attached
+    assert not read(route, moved).carries(Division({OLD: 100}))
