@@ -26,6 +26,8 @@ class FaultPlan:
     ----------
     error_ratio
         Share of requests that fail, 0..1, drawn for each request on its own.
+    errors_after
+        Requests of a pod that are answered well before any fails: late breakage.
     delay_s
         Seconds that every request waits before it is answered.
     null_ratio
@@ -35,13 +37,14 @@ class FaultPlan:
     """
 
     error_ratio: float = 0.0
+    errors_after: int = 0
     delay_s: float = 0.0
     null_ratio: float = 0.0
     shift: float = 0.0
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Read `FAULT_ERROR_RATIO`, `FAULT_NULL_RATIO` (0..1), `FAULT_DELAY_MS` and `FAULT_SHIFT`; all default to 0.
+        """Read the variables `FAULT_…` of demo/README.md; all default to 0.
 
         Raises
         ------
@@ -55,7 +58,10 @@ class FaultPlan:
         shift = float(environment.get("FAULT_SHIFT", "0"))
         if not -16 <= shift <= 16:  # noqa: PLR2004 # brightness runs from 0 to 16
             raise ValueError(f"FAULT_SHIFT is {shift}; give a brightness between -16 and 16")
-        return cls(error_ratio, delay_s, null_ratio, shift)
+        errors_after = int(environment.get("FAULT_ERRORS_AFTER", "0"))
+        if errors_after < 0:
+            raise ValueError(f"FAULT_ERRORS_AFTER is {errors_after}; give a number of requests, 0 or more")
+        return cls(error_ratio, errors_after, delay_s, null_ratio, shift)
 
 
 def _share(environment: Mapping[str, str], name: str) -> float:
@@ -79,6 +85,7 @@ class FaultInjector:
     def __init__(self, plan: FaultPlan, seed: str) -> None:
         self._plan = plan
         self._random = random.Random(seed)
+        self._served = 0
 
     async def apply(self) -> None:
         """Delay this request as planned, or fail it.
@@ -90,7 +97,8 @@ class FaultInjector:
         """
         if self._plan.delay_s:
             await asyncio.sleep(self._plan.delay_s)
-        if self._random.random() < self._plan.error_ratio:
+        self._served += 1
+        if self._served > self._plan.errors_after and self._random.random() < self._plan.error_ratio:
             raise InjectedFaultError(f"planned failure: {self._plan.error_ratio:.1%} of requests fail")
 
     def spoil(self, scans: NDArray[np.float64], pixels: Sequence[int]) -> NDArray[np.float64]:

@@ -60,7 +60,14 @@ class Ship:
         await kubectl("apply", "--filename", "-", stdin=json.dumps(manifest))
 
     def manifest(
-        self, label: str, *, errors: float = 0.0, delay_ms: int = 0, steps: list[Raw] | None = None, **strategy: str
+        self,
+        label: str,
+        *,
+        errors: float = 0.0,
+        errors_after: int = 0,
+        delay_ms: int = 0,
+        steps: list[Raw] | None = None,
+        **strategy: Any,
     ) -> Raw:
         """Write a version of the demo's model that fails, or dawdles, as told."""
         made: Raw = copy.deepcopy(yaml.safe_load((MANIFESTS / "v2.yaml").read_text()))
@@ -69,11 +76,13 @@ class Ship:
         spec["model"]["version"] = label
         spec["replicas"] = 1
         spec["traffic"]["gateway"]["hostnames"] = [self.host]
-        spec["strategy"] = {"steps": steps or QUICK, "warmUp": "2s", "drain": "3s", **strategy}
+        keep = {"versions": 0, "for": "1h"}
+        spec["strategy"] = {"steps": steps or QUICK, "warmUp": "2s", "drain": "3s", "keep": keep, **strategy}
         spec["template"]["spec"]["containers"][0]["env"] = [
             {"name": "MODEL_VERSION", "value": label},
             {"name": "MODEL_QUALITY", "value": "v2"},
             {"name": "FAULT_ERROR_RATIO", "value": str(errors)},
+            {"name": "FAULT_ERRORS_AFTER", "value": str(errors_after)},
             {"name": "FAULT_DELAY_MS", "value": str(delay_ms)},
         ]
         return made

@@ -104,7 +104,7 @@ def simulate_command(  # noqa: PLR0913 - one parameter for each option
     with progress_bar(shown=output == "text") as progress:
         task = progress.add_task("simulating", total=len(ratios) * (round(duration / look) + len(rules) - 1))
         for ratio in ratios:
-            traffic = Traffic(rps * weight / 100, ratio, burst, breaks_after or 0.0, budget / 2)
+            traffic = Traffic(rps * weight / 100, ratio, burst, healthy_s=breaks_after or 0.0, healthy_ratio=budget / 2)
             counted = draw(traffic, runs=runs, duration_s=duration, look_s=look, rng=rng)
             outcomes[ratio] = [run(rule, counted, lambda: progress.advance(task)) for rule in rules]
     window_budget = budget * rps * 28 * 86400

@@ -27,6 +27,8 @@ class Traffic:
         Its true share of bad requests, 0 to 1.
     burst
         Bad requests come in groups of so many, >= 1; their share stays the same.
+    burst_s
+        Seconds over which a group spreads, >= 0; 0 keeps it inside one interval between looks.
     healthy_s
         Seconds at the beginning during which the version is still fine, >= 0.
     healthy_ratio
@@ -36,6 +38,7 @@ class Traffic:
     rate: float
     error_ratio: float
     burst: int = 1
+    burst_s: float = 0.0
     healthy_s: float = 0.0
     healthy_ratio: float = 0.0
 
@@ -81,5 +84,16 @@ def draw(traffic: Traffic, *, runs: int, duration_s: float, look_s: float, rng: 
         bad = rng.binomial(total, ratio)
     else:
         groups = rng.poisson(total * ratio / traffic.burst)
-        bad = np.minimum(total, traffic.burst * groups)
+        bad = np.minimum(total, _scattered(groups, traffic, look_s, rng))
     return Counted(total=total, bad=bad, look_s=look_s)
+
+
+def _scattered(groups: IntArray, traffic: Traffic, look_s: float, rng: np.random.Generator) -> IntArray:
+    """Spread each group over the looks that it lasts."""
+    lasts = 1 + round(traffic.burst_s / look_s)
+    bad = np.zeros_like(groups)
+    for _ in range(traffic.burst):
+        later = rng.integers(0, lasts, groups.shape)
+        for looks in range(lasts):
+            bad[:, looks:] += np.where(later == looks, groups, 0)[:, : groups.shape[1] - looks]
+    return bad

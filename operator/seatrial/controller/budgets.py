@@ -34,7 +34,7 @@ ROUND_S = 60.0
 
 
 class _Wanted(NamedTuple):
-    """One budget: of which ModelDeployment, its stable version, its age, for which objective, and copies to leave out."""
+    """One budget: of which ModelDeployment, its stable version and age, which objective, which copies to leave out."""
 
     rollout: str
     stable: str

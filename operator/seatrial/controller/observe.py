@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from seatrial.api.drift import DriftStatus
+    from seatrial.api.trial import CheckRun
     from seatrial.controller.cache import Cache, Raw
     from seatrial.controller.configs import Configs
     from seatrial.controller.line import Line
@@ -80,6 +81,7 @@ class Observer:
         fresh_s: float,
         *,
         drift: Callable[[Key], DriftStatus | None] = lambda _: None,
+        check: Callable[[Key, Raw, ModelDeploymentStatus], CheckRun | None] = lambda *_: None,
     ) -> None:
         self._kube = kube
         self._cache = cache
@@ -88,6 +90,7 @@ class Observer:
         self._fresh_s = fresh_s
         self._senses = senses
         self._drift = drift
+        self._check = check
         self._attestation = Attestation(kube, clock)
         self._wishes: dict[Key, tuple[object, Wish | Refusal]] = {}
         self._known_budgets: dict[Key, tuple[object, dict[str, ObjectiveBudget]]] = {}
@@ -163,6 +166,7 @@ class Observer:
             fitness=self._senses.probes.look(key, ask_of(status, lambda version: self._port(key, version))),
             queued=self._senses.line.queued(key),
             limited=self._senses.line.limited,
+            check=self._check(key, raw, status),
             drift=self._drift(key),
             attested=await self._attested(raw, status),
         )

@@ -12,6 +12,7 @@ import kopf
 from seatrial.controller.act import Actor
 from seatrial.controller.budgets import Budgets
 from seatrial.controller.cache import Cache
+from seatrial.controller.checks import Checks
 from seatrial.controller.configs import Configs
 from seatrial.controller.drift import Drifts
 from seatrial.controller.handlers import CHILDREN, OWN, registry_for, take_leave
@@ -22,6 +23,7 @@ from seatrial.controller.observe import Observer, Senses
 from seatrial.controller.probes import Probes
 from seatrial.controller.sweep import Sweeper
 from seatrial.controller.tick import Ticker
+from seatrial.notify.webhook import Webhooks
 from seatrial.traffic.choice import ChosenRouter
 
 if TYPE_CHECKING:
@@ -61,11 +63,17 @@ async def operate(  # noqa: PLR0913 - the parts that it puts together
     probes = Probes(kube, cache, server, telemetry, wake)
     senses = Senses(metrics, configs, probes, Line(cache, settings.max_trials))
     found: dict[Key, DriftStatus] = {}
-    observer = Observer(kube, cache, senses, router, time.time, settings.fresh_s, drift=found.get)
+    checks = Checks(kube, Webhooks(settings.webhook_key, time.time))
+    observer = Observer(kube, cache, senses, router, time.time, settings.fresh_s, drift=found.get, check=checks.look)
     ticker = Ticker(kube, cache, observer, Actor(kube, cache, router), telemetry, settings)
     loops = Loops(ticker, telemetry)
     namespaces = tuple(name.strip() for name in settings.namespaces.split(",") if name.strip())
-    gone = functools.partial(take_leave, cache, loops, observer.forget)
+
+    def forget(key: Key) -> None:
+        observer.forget(key)
+        checks.forget(key)
+
+    gone = functools.partial(take_leave, cache, loops, forget)
     sweeper = Sweeper(kube, cache, telemetry, [*OWN, *CHILDREN], namespaces)
     beside = [asyncio.create_task(sweeper.run(gone)), asyncio.create_task(configs.run())]
     if budgets:

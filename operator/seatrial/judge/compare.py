@@ -6,11 +6,10 @@ in it is the likelihood averaged over all shares (uniformly) divided by the larg
 martingale, and Ville's inequality holds at every look. The same construction against the opposite claim proves
 non-inferiority. It depends on the four totals alone.
 
-For means (latency, cost, a prediction) only sums are known, so an asymptotic confidence sequence is used: an interval
-that holds at all looks at once, for large numbers of observations.
+Only shares are compared, never means: a counter holds the sum of a latency or a cost, but not how much it scatters, and
+without that no statement holds (docs/adr/0019).
 
-Sources: Wasserman, Ramdas and Balakrishnan, "Universal inference", PNAS 2020; Waudby-Smith, Arbour, Sinha, Kennedy
-and Ramdas, "Time-uniform central limit theory and asymptotic confidence sequences", Annals of Statistics 2024.
+Source: Wasserman, Ramdas and Balakrishnan, "Universal inference", PNAS 2020.
 """
 
 from __future__ import annotations
@@ -25,13 +24,7 @@ from seatrial.judge.types import Verdict
 if TYPE_CHECKING:
     from seatrial.judge.types import Counts
 
-__all__ = ["Comparison", "Moments", "compare_means", "compare_ratios", "log_e_inferior", "log_e_non_inferior"]
-
-_TUNED_FOR = 1000
-"""Observations at which the asymptotic interval is narrowest."""
-
-_MIN_OBSERVATIONS = 30
-"""Observations of a side below which the asymptotic interval is not trusted."""
+__all__ = ["Comparison", "compare_ratios", "log_e_inferior", "log_e_non_inferior"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +32,13 @@ class Comparison:
     """Whether the candidate is worse than the margin allows.
 
     The verdict is Burning (worse, proven), Healthy (not worse, proven), Inconclusive or NoData. ``effect`` is
-    candidate over stable: of good shares, or of means.
+    the candidate's share of good events over stable's.
     """
 
     verdict: Verdict
     sentence: str
     effect: float
     margin: float
-
-
-@dataclass(frozen=True, slots=True)
-class Moments:
-    """Observations of a side: how many, their mean and their variance."""
-
-    count: int
-    mean: float
-    variance: float
 
 
 def log_e_inferior(candidate: Counts, stable: Counts, ratio: float) -> float:
@@ -73,7 +57,9 @@ def log_e_non_inferior(candidate: Counts, stable: Counts, ratio: float) -> float
     )
 
 
-def compare_ratios(candidate: Counts, stable: Counts, *, margin: float, alpha: float = 0.01) -> Comparison:
+def compare_ratios(
+    candidate: Counts, stable: Counts, *, margin: float, alpha: float = 0.01, dispersion: float = 1.0
+) -> Comparison:
     """Compare the shares of good events of two versions.
 
     Parameters
@@ -84,45 +70,16 @@ def compare_ratios(candidate: Counts, stable: Counts, *, margin: float, alpha: f
         How much smaller the candidate's share may be, relative to stable's, 0 <= margin < 1.
     alpha
         Probability of ever being wrong, of either result.
+    dispersion
+        How clustered bad events are, >= 1: evidence of both kinds is tempered by it (``judge.dispersion``).
     """
     if candidate.total == 0 or stable.total == 0:
         return Comparison(Verdict.NoData, "Both versions need events to be compared.", math.nan, margin)
     mine, theirs = _good_share(candidate), _good_share(stable)
-    worse, kept = (test(candidate, stable, 1 - margin) for test in (log_e_inferior, log_e_non_inferior))
+    worse, kept = (test(candidate, stable, 1 - margin) / dispersion for test in (log_e_inferior, log_e_non_inferior))
     said = f"{sentences.percent(mine)} good against {sentences.percent(theirs)} of stable"
     verdict, sentence = _decide(worse, kept, -math.log(alpha), said, margin)
     return Comparison(verdict, sentence, mine / theirs if theirs else math.inf, margin)
-
-
-def compare_means(candidate: Moments, stable: Moments, *, margin: float, alpha: float = 0.01) -> Comparison:
-    """Compare the means of two versions of something of which less is better.
-
-    Parameters
-    ----------
-    candidate, stable
-        Moments over the same time.
-    margin
-        How much larger the candidate's mean may be, relative to stable's, >= 0.
-    alpha
-        Probability of ever being wrong, of either result, for many observations.
-    """
-    if min(candidate.count, stable.count) < _MIN_OBSERVATIONS:
-        return Comparison(
-            Verdict.NoData, f"Means are compared from {_MIN_OBSERVATIONS} observations on.", math.nan, margin
-        )
-    limit = 1 + margin
-    gap = candidate.mean - limit * stable.mean
-    radius = _radius(candidate, alpha / 2) + limit * _radius(stable, alpha / 2)
-    said = f"a mean of {sentences.significant(candidate.mean)} against {sentences.significant(stable.mean)} of stable"
-    effect = candidate.mean / stable.mean if stable.mean else math.inf
-    if gap > radius:
-        return Comparison(Verdict.Burning, f"{said}: worse by more than {sentences.percent(margin)}.", effect, margin)
-    if gap < -radius:
-        return Comparison(
-            Verdict.Healthy, f"{said}: not worse by more than {sentences.percent(margin)}.", effect, margin
-        )
-    need = f"the margin of {sentences.percent(margin)} is closer than chance allows to decide"
-    return Comparison(Verdict.Inconclusive, f"{said}: {need}.", effect, margin)
 
 
 def _decide(worse: float, kept: float, needed: float, said: str, margin: float) -> tuple[Verdict, str]:
@@ -171,11 +128,3 @@ def _log_likelihood(counts: Counts, share: float) -> float:
     log_good = good * math.log(share) if good and share > 0 else (-math.inf if good else 0.0)
     log_bad = counts.bad * math.log1p(-share) if counts.bad and share < 1 else (-math.inf if counts.bad else 0.0)
     return log_good + log_bad
-
-
-def _radius(moments: Moments, alpha: float) -> float:
-    """Half width of the asymptotic confidence sequence (Waudby-Smith et al., equation 8, with their tuning of rho)."""
-    n = moments.count
-    rho2 = (-2 * math.log(alpha) + math.log(-2 * math.log(alpha) + 1)) / _TUNED_FOR
-    spread = 2 * (n * rho2 + 1) / (n * n * rho2) * math.log(math.sqrt(n * rho2 + 1) / alpha)
-    return math.sqrt(moments.variance * spread)

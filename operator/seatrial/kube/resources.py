@@ -38,6 +38,7 @@ RESOURCES = {
     "EndpointSlice": Resource("discovery.k8s.io/v1", "endpointslices"),
     "Event": Resource("v1", "events"),
     "Lease": Resource("coordination.k8s.io/v1", "leases"),
+    "Job": Resource("batch/v1", "jobs"),
     "HTTPRoute": Resource("gateway.networking.k8s.io/v1", "httproutes"),
     "ValidatingAdmissionPolicy": Resource(ADMISSION_API, "validatingadmissionpolicies"),
     "ValidatingAdmissionPolicyBinding": Resource(ADMISSION_API, "validatingadmissionpolicybindings"),

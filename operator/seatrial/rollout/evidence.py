@@ -273,6 +273,7 @@ def _compared(
         Counts(entry.stable.total, entry.stable.bad),
         margin=float(compare.margin) / ALL,
         alpha=1 / judgement.threshold,
+        dispersion=judgement.dispersion,
     )
     verdict = found.verdict
     too_few = entry.bad < planned.rollback.min_bad if verdict is Verdict.Burning else False

@@ -63,6 +63,7 @@ MODEL: Raw = {
             "steps": [{"weight": 10, "for": "1s", "minRequests": 20}, {"weight": 50, "for": "1s"}],
             "warmUp": "0s",
             "drain": "1s",
+            "keep": {"versions": 0, "for": "1h"},
         },
     },
 }

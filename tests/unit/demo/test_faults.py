@@ -43,6 +43,11 @@ def test_a_pod_repeats_its_failures_and_another_pod_has_its_own() -> None:
     assert failures(plan, "3 pod-a", 200) != failures(plan, "3 pod-b", 200)
 
 
+def test_late_breakage_begins_late() -> None:
+    plan = FaultPlan.from_environment({"FAULT_ERROR_RATIO": "1", "FAULT_ERRORS_AFTER": "300"})
+    assert failures(plan, "3 pod", 400) == [False] * 300 + [True] * 100
+
+
 @pytest.mark.looptime
 async def test_every_request_waits_for_the_delay() -> None:
     plan = FaultPlan.from_environment({"FAULT_DELAY_MS": "400"})
@@ -71,6 +76,7 @@ def test_a_broken_pipeline_loses_and_shifts_the_pixels_it_is_told_to() -> None:
 @pytest.mark.parametrize(
     ("environment", "sentence"),
     [
+        ({"FAULT_ERRORS_AFTER": "-1"}, "give a number of requests, 0 or more"),
         ({"FAULT_ERROR_RATIO": "5"}, "share between 0 and 1"),
         ({"FAULT_ERROR_RATIO": "nan"}, "share between 0 and 1"),
         ({"FAULT_NULL_RATIO": "2"}, "FAULT_NULL_RATIO is 2.0; give a share between 0 and 1"),
