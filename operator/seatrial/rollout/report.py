@@ -149,6 +149,9 @@ def _metrics_available(status: ModelDeploymentStatus, world: World) -> Found:
         # Before the trial that is expected: discovery takes seconds. It is worth a warning once requests depend on it.
         value = "Unknown" if status.phase is Phase.STARTING else "False"
         return value, "NotScraped", f"Prometheus scrapes {up} pods of version {label}, which are not all of them"
+    unread = next((entry for entry in world.evidence if entry.verdict == Verdict.Unavailable), None)
+    if unread:
+        return "False", "NotCounted", f"{unread.slo}/{unread.objective}: {unread.sentence}"
     return "True", "Available", "Prometheus answers and sees every pod of the candidate"
 
 
