@@ -36,6 +36,10 @@ class Settings(BaseModel):
     """Port of /metrics and /healthz."""
     lease_name: str = "seatrial"
     """Name of the Lease by which one of several operators leads."""
+    config_s: float = Field(default=60.0, gt=0)
+    """Seconds between two readings of the ConfigMaps and Secrets that templates name."""
+    max_trials: int = Field(default=0, ge=0)
+    """Trials at the same time, over all ModelDeployments; others wait in line. 0 sets no limit."""
     pod_namespace: str = "seatrial-system"
     """Namespace of the Lease."""
     pod_name: str = "seatrial"

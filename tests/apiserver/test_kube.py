@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from seatrial.kube.client import RESOURCES, Kube
+from seatrial.kube.client import Kube
 from seatrial.kube.errors import Conflict, Gone, Refused, Unavailable
+from seatrial.kube.resources import RESOURCES
 from seatrial.kube.workloads import deployment, service
 from seatrial.rollout.decision import Division
 from seatrial.traffic.httproute import build
@@ -40,7 +41,7 @@ async def owner(kube: Kube, namespace: str) -> dict[str, Any]:
 
 
 def version_of(owner: dict[str, Any], template: dict[str, Any] | None = None) -> dict[str, Any]:
-    return deployment(owner, VERSION, template or owner["spec"]["template"], 3, 10)
+    return deployment(owner, VERSION, template or owner["spec"]["template"], 3, 10, 8080)
 
 
 async def test_a_second_apply_changes_nothing(kube: Kube, owner: dict[str, Any]) -> None:

@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from seatrial.controller.act import VERSIONED
 from seatrial.kube.client import Kube
+from seatrial.kube.config import copy_of
 from seatrial.kube.errors import Refused
 from seatrial.kube.lease import Lease, leadership
+from seatrial.kube.revisions import Remembered, recall, revision
+from seatrial.kube.scaling import autoscaler, disruption_budget
 from seatrial.kube.workloads import deployment, service
+from seatrial.rollout.capacity import Scaling
 from tests.apiserver.conftest import ROOT
 from tests.apiserver.samples import DEPLOYMENT, changed
 
@@ -48,14 +53,25 @@ async def test_the_role_is_enough_for_every_call_of_the_client(
     async with Kube(deadline_s=5) as operator, leadership(operator, Lease("seatrial-system", "seatrial", "test")):
         assert await operator.crd_exists()
         assert await operator.get("ModelDeployment", "role", "fraud-scorer") is not None
-        for kind in ("ModelDeployment", "ModelSLO", "Deployment", "Service", "Pod"):
+        for kind in ("ModelDeployment", "ModelSLO", "Pod", *VERSIONED):
             await operator.list(kind, None)
-        made = await operator.apply(deployment(owner, VERSION, owner["spec"]["template"], 3, 10))
+        was = Remembered(owner["spec"]["template"], 8080)
+        kept = await operator.create(revision(owner, VERSION, was))
+        assert recall(await operator.get("ControllerRevision", "role", kept["metadata"]["name"]) or {}) == was
+        for kind in ("ConfigMap", "Secret"):
+            source = {"apiVersion": "v1", "kind": kind, "metadata": {"name": "source", "namespace": "role"}}
+            await kube.create({**source, "data": {"a": "YQ=="}})
+            live = await operator.get(kind, "role", "source")
+            assert live is not None
+            await operator.create(copy_of(kept, owner, VERSION, live))
+        scaler = await operator.apply(autoscaler(owner, VERSION, Scaling(1, 3)))
+        budget = await operator.apply(disruption_budget(owner, VERSION))
+        made = await operator.apply(deployment(owner, VERSION, owner["spec"]["template"], 3, 10, 8080))
         served = await operator.apply(service(owner, VERSION, 8080))
         await operator.scale("role", made["metadata"]["name"], 0)
         await operator.emit(owner, severity="Normal", reason="Tested", note="The operator may post Events.")
         await operator.replace_status({**owner, "status": {"phase": "Stable"}})
-        for each in (made, served):
+        for each in (made, served, scaler, budget, kept):
             await operator.delete(each["kind"], "role", each["metadata"]["name"], uid=each["metadata"]["uid"])
         with pytest.raises(Refused, match="forbidden"):
             await operator.delete("ModelDeployment", "role", "fraud-scorer", uid=owner["metadata"]["uid"])
@@ -65,7 +81,12 @@ async def test_the_role_is_enough_for_every_call_of_the_client(
 @pytest.mark.parametrize(
     "wish",
     [
-        "get secrets",
+        "list secrets",
+        "watch secrets",
+        "update secrets",
+        "delete secrets",
+        "list configmaps",
+        "update controllerrevisions.apps",
         "patch modeldeployments.seatrial.dev",
         "create pods",
         "delete pods",

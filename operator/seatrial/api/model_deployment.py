@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, JsonValue, WithJsonSchema
 
+from seatrial.api.capacity import Autoscaling, LiveConfig, Readiness
 from seatrial.api.commands import Command
 from seatrial.api.fields import CONFIG, ApiModel, keyed_by, rule
 from seatrial.api.hosts import HostName
@@ -86,14 +87,24 @@ class ModelDeploymentSpec(ApiModel):
                     "size(self.template.spec.containers) > 0",
                     "template.spec.containers is missing: it is a pod template, as in a Deployment",
                 ),
+                rule(
+                    "!has(self.autoscaling) || !has(self.replicas)",
+                    "the number of pods is replicas or autoscaling",
+                ),
+                rule(
+                    "!has(self.strategy.maxSurge) || (has(self.replicas) && self.replicas > 1)",
+                    "strategy.maxSurge: 0 needs at least 2 replicas: one to try, and one to return to",
+                ),
             ]
         },
     )
 
     model: Model
     """What is served."""
-    replicas: Annotated[int, Field(ge=1, le=10_000)] = 1
-    """Pods of each version that serves."""
+    replicas: Annotated[int | None, Field(ge=1, le=10_000)] = None
+    """Pods of each version that serves; 1 when absent."""
+    autoscaling: Autoscaling | None = None
+    """Let an autoscaler find the number of pods of each version."""
     template: Annotated[
         dict[str, Any],
         WithJsonSchema(POD_TEMPLATE),
@@ -103,6 +114,13 @@ class ModelDeploymentSpec(ApiModel):
     """Port of the pods that serves predictions."""
     traffic: Traffic
     """How requests reach the model."""
+    readiness: Readiness | None = None
+    """What a new version's pods must answer before the version gets any weight."""
+    live_config: Annotated[
+        list[LiveConfig] | None, Field(max_length=32, json_schema_extra=keyed_by("kind", "name"))
+    ] = None
+    """ConfigMaps and Secrets of the template that may change under running pods. All others are a part of the version:
+    each version keeps its own copy, and a change of their content is a new version."""
     slos: Annotated[
         list[SloRef],
         Field(

@@ -16,6 +16,7 @@ from seatrial.api.commands import Answer, Hold
 from seatrial.api.conditions import Condition
 from seatrial.api.drift import DriftStatus
 from seatrial.api.fields import CONFIG, Time, keyed_by
+from seatrial.api.labels import LabelStatus
 from seatrial.api.trial import Return, Trial, VersionRef
 
 
@@ -70,6 +71,18 @@ class Kept:
     """The user's name of it."""
     since: Time
     """Since when it has had no traffic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A wish that waits in line for its trial."""
+
+    __pydantic_config__ = CONFIG
+
+    hash: str
+    """Hash of the version."""
+    since: Time
+    """Since when it has waited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +199,12 @@ class ModelDeploymentStatus:
     """Who holds this rollout by a command, and until when."""
     override: Hold | None = None
     """A person's word against the statistics, while it is in force."""
+    queued: Queued | None = None
+    """The place of the wished version in line, while only so many trials may run at the same time."""
     drift: DriftStatus | None = None
     """What is known of drift, of the version on trial or else of stable; absent when no ModelSLO says drift."""
+    labels: LabelStatus | None = None
+    """What labels say, of the version on trial or else of stable; absent when no ModelSLO says labels."""
     draining: Annotated[tuple[Draining, ...], Field(max_length=16)] = ()
     """Versions that lost their traffic and still answer what is in flight."""
     kept: Annotated[tuple[Kept, ...], Field(max_length=10)] = ()
@@ -203,7 +220,7 @@ class ModelDeploymentStatus:
     answers: Annotated[tuple[Answer, ...], Field(max_length=32)] = ()
     """What came of commands, the newest first."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=8, json_schema_extra=keyed_by("type"))] = ()
-    """Accepted, Ready, Progressing, TrafficInSync, SplitAsTold, MetricsAvailable and DriftFree."""
+    """Accepted, Ready, Progressing, TrafficInSync, SplitAsTold, MetricsAvailable, DriftFree and LabelsGood."""
 
 
 T = TypeVar("T")

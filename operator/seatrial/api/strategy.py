@@ -267,6 +267,9 @@ class Strategy(ApiModel):
     """How long a candidate's pods must have been ready before they get traffic."""
     ready_deadline: PositiveDuration = 600.0
     """How long a version may take to become ready, or be without any ready pod, before it is rolled back."""
+    max_surge: Annotated[int | None, Field(ge=0, le=0)] = None
+    """0: a trial takes no more pods than one version has; pods of the candidate replace pods of stable in proportion to
+    the weight. When absent, a trial has the pods of both versions."""
     drain: Duration = 30.0
     """How long a version that lost its traffic keeps its pods, so that requests in flight are answered."""
     strict: bool = False

@@ -7,10 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from seatrial.api.capacity import Readiness
 from seatrial.api.commands import Verb
 from seatrial.api.drift import Drift
 from seatrial.api.fields import CONFIG, Duration, Time
+from seatrial.api.labels import Labels
 from seatrial.api.model_slo import Objective, Rollback
+from seatrial.api.sights import Restarts, Split, Untaken
 from seatrial.api.strategy import Step, Sticky, Undecided, Watch
 
 
@@ -69,8 +72,14 @@ class Plan:
     """How long the version is still judged after it has got all requests."""
     sticky: Sticky | None = None
     """How users are kept with one version within a step."""
+    readiness: Readiness | None = None
+    """What the version's pods must answer before it gets any weight."""
+    max_surge: int | None = None
+    """0 when the trial takes no more pods than one version has."""
     drift: Drift | None = None
     """What counts as drift."""
+    labels: Labels | None = None
+    """What labels must show beyond shares of good events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,42 +185,6 @@ class ObjectiveEvidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Untaken:
-    """A rollback that was not done, because of mode observe."""
-
-    __pydantic_config__ = CONFIG
-
-    at: Time
-    """When it would have been done."""
-    sentence: str
-    """Why, in plain words."""
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """How requests fell on both sides."""
-
-    __pydantic_config__ = CONFIG
-
-    candidate: int
-    """Requests of the candidate."""
-    stable: int
-    """Requests of the stable version."""
-
-
-@dataclass(frozen=True, slots=True)
-class Restarts:
-    """Restarts of containers, summed over the pods of each side."""
-
-    __pydantic_config__ = CONFIG
-
-    candidate: int
-    """Restarts in the candidate's pods."""
-    stable: int
-    """Restarts in the stable version's pods."""
-
-
-@dataclass(frozen=True, slots=True)
 class CheckRun:
     """How a check of the candidate goes."""
 
@@ -303,5 +276,8 @@ class Trial:
     """What the experiment of the current step has found so far."""
     ordered: Order | None = None
     """A command that waits to be carried out."""
+    pods: int | None = None
+    """Pods that all requests take: the most of the version's that were available at once or, with an autoscaler, those
+    that stable had when the trial began."""
     returning: bool = False
     """Whether the version is a former one that is returned to: it takes no steps."""

@@ -10,8 +10,10 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from seatrial.controller.cache import seen
+from seatrial.controller.launch import Launcher
 from seatrial.kube.errors import Gone
-from seatrial.kube.workloads import PORT_ANNOTATION, VERSION_LABEL, deployment, name_of, service
+from seatrial.kube.scaling import autoscaler, disruption_budget, in_force
+from seatrial.kube.workloads import VERSION_LABEL, name_of, service
 from seatrial.rollout.world import Wish
 from seatrial.traffic.router import Apply, Label
 
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
     from seatrial.traffic.router import Router
 
 
+VERSIONED = ("Deployment", "Service", "HorizontalPodAutoscaler", "PodDisruptionBudget", "ControllerRevision")
+"""Kinds that a version has one object of each, in the order in which they go."""
+
+
 class Actor:
     """Brings one ModelDeployment's route and workloads to their target."""
 
@@ -32,6 +38,7 @@ class Actor:
         self._kube = kube
         self._cache = cache
         self._router = router
+        self._launcher = Launcher(kube, cache)
 
     async def act(self, key: Key, raw: Mapping[str, Any], world: World, target: Target) -> None:
         """Write whatever differs.
@@ -43,6 +50,7 @@ class Actor:
         """
         await self._route(key, raw, target)
         await self._workloads(key, raw, world, target)
+        await self._autoscalers(key, raw, world, target)
         await self._retire(key, world, target)
 
     async def _route(self, key: Key, raw: Mapping[str, Any], target: Target) -> None:
@@ -60,35 +68,51 @@ class Actor:
                 await self._kube.delete(change.kind, key.namespace, meta["name"], uid=meta["uid"])
 
     async def _workloads(self, key: Key, raw: Mapping[str, Any], world: World, target: Target) -> None:
-        services = {self._version(item) for item in self._cache.children("Service", key)}
+        wish = world.wish if isinstance(world.wish, Wish) else None
         for version, replicas in target.replicas.items():
-            wished = isinstance(world.wish, Wish) and version == world.wish.version
             workload = world.workloads.get(version)
-            port = raw["spec"]["port"] if wished else self._port(key, name_of(raw, version))
-            if version not in services and port:
-                self._cache.put("Service", await self._kube.apply(service(raw, version, port)))
-            if workload is None:
-                if wished and isinstance(world.wish, Wish):
-                    warm_up_s = round(world.wish.plan.warm_up)
-                    manifest = deployment(raw, version, raw["spec"]["template"], replicas, warm_up_s)
-                    self._cache.put("Deployment", await self._kube.apply(manifest))
-            elif workload.desired != replicas and not workload.terminating:
+            made = None
+            if wish and wish.version == version and not self._there("ControllerRevision", key, version):
+                made = await self._launcher.remember(key, raw, version, wish.contents)
+            elif workload and not self._there("ControllerRevision", key, version):
+                await self._launcher.remember_live(key, raw, version)
+            if not self._there("Service", key, version):
+                port = await self._launcher.port(key, raw, version, made)
+                if port:
+                    self._cache.put("Service", await self._kube.apply(service(raw, version, port)))
+            if not self._there("PodDisruptionBudget", key, version):
+                self._cache.put("PodDisruptionBudget", await self._kube.apply(disruption_budget(raw, version)))
+            if workload is None and wish:
+                await self._launcher.launch(key, raw, version, replicas, round(wish.plan.warm_up), made)
+            elif workload and workload.desired != replicas and not workload.terminating:
                 await self._kube.scale(key.namespace, name_of(raw, version), replicas)
+
+    async def _autoscalers(self, key: Key, raw: Mapping[str, Any], world: World, target: Target) -> None:
+        live = {self._version(item): item for item in self._cache.children("HorizontalPodAutoscaler", key)}
+        for version, scaling in target.scaling.items():
+            if version not in live or not in_force(raw, scaling, live[version]):
+                manifest = autoscaler(raw, version, scaling)
+                self._cache.put("HorizontalPodAutoscaler", await self._kube.apply(manifest))
+        if isinstance(world.wish, Wish) and not world.wish.scaling:
+            for item in live.values():
+                await self._delete(key, item, "HorizontalPodAutoscaler")
 
     async def _retire(self, key: Key, world: World, target: Target) -> None:
         """Remove versions that nobody needs; never one that the route still names, whatever else is thought of it."""
         kept = {""} | set(target.replicas) | set(target.weights) | set(world.route.weights if world.route else ())
-        for kind in ("Deployment", "Service"):
+        for kind in VERSIONED:
             for item in self._cache.children(kind, key):
-                if self._version(item) not in kept and "deletionTimestamp" not in item["metadata"]:
-                    meta = item["metadata"]
-                    await self._kube.delete(kind, key.namespace, meta["name"], uid=meta["uid"])
+                if self._version(item) not in kept:
+                    await self._delete(key, item, kind)
 
-    def _port(self, key: Key, name: str) -> int | None:
-        """Recall the port of a version that no longer stands in the spec."""
-        found = self._cache.get("Deployment", key.namespace, name) or {"metadata": {}}
-        port = found["metadata"].get("annotations", {}).get(PORT_ANNOTATION, "")
-        return int(port) if port.isdecimal() else None
+    async def _delete(self, key: Key, item: Mapping[str, Any], kind: str) -> None:
+        meta = item["metadata"]
+        if "deletionTimestamp" not in meta:
+            await self._kube.delete(kind, key.namespace, meta["name"], uid=meta["uid"])
+
+    def _there(self, kind: str, key: Key, version: str) -> bool:
+        """Tell whether a version has its object of a kind, as far as is known."""
+        return any(self._version(item) == version for item in self._cache.children(kind, key))
 
     @staticmethod
     def _version(item: Mapping[str, Any]) -> str:

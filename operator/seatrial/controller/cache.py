@@ -146,13 +146,27 @@ def _meta(raw: Mapping[str, Any], *also: str) -> Raw:
 def _deployment(raw: Mapping[str, Any]) -> Raw:
     status = raw.get("status") or {}
     kept = {key: status[key] for key in ("readyReplicas", "availableReplicas", "conditions") if key in status}
-    return {"metadata": _meta(raw, "annotations"), "spec": {"replicas": raw["spec"].get("replicas", 1)}, "status": kept}
+    meta = _meta(raw, "annotations")
+    scaled = [entry for entry in raw["metadata"].get("managedFields") or () if entry.get("subresource") == "scale"]
+    if scaled:
+        meta["managedFields"] = [{key: entry[key] for key in ("manager", "subresource")} for entry in scaled]
+    return {"metadata": meta, "spec": {"replicas": raw["spec"].get("replicas", 1)}, "status": kept}
 
 
 def _pod(raw: Mapping[str, Any]) -> Raw:
     status = raw.get("status") or {}
-    names = ("conditions", "initContainerStatuses", "containerStatuses")
+    names = ("conditions", "initContainerStatuses", "containerStatuses", "podIP")
     return {"metadata": _meta(raw), "status": {key: status[key] for key in names if key in status}}
+
+
+def _scaler(raw: Mapping[str, Any]) -> Raw:
+    spec = raw["spec"]
+    bounds = {key: spec[key] for key in ("minReplicas", "maxReplicas") if key in spec}
+    return {"metadata": _meta(raw, "annotations"), "spec": bounds}
+
+
+def _identity(raw: Mapping[str, Any]) -> Raw:
+    return {"metadata": _meta(raw)}
 
 
 def _service(raw: Mapping[str, Any]) -> Raw:
@@ -176,6 +190,9 @@ def _endpoint_slice(raw: Mapping[str, Any]) -> Raw:
 TRIM: Mapping[str, Callable[[Mapping[str, Any]], Raw]] = {
     "Deployment": _deployment,
     "Pod": _pod,
+    "ControllerRevision": _identity,
+    "PodDisruptionBudget": _identity,
+    "HorizontalPodAutoscaler": _scaler,
     "Service": _service,
     "EndpointSlice": _endpoint_slice,
 }

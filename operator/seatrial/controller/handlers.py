@@ -30,6 +30,9 @@ CHILDREN = {
     "Pod": ("", "v1", "pods"),
     "EndpointSlice": ("discovery.k8s.io", "v1", "endpointslices"),
     "Service": ("", "v1", "services"),
+    "ControllerRevision": ("apps", "v1", "controllerrevisions"),
+    "HorizontalPodAutoscaler": ("autoscaling", "v2", "horizontalpodautoscalers"),
+    "PodDisruptionBudget": ("policy", "v1", "poddisruptionbudgets"),
     "HTTPRoute": (GATEWAY, "v1", "httproutes"),
 }
 """Kinds that a ModelDeployment makes; only those that carry its label are watched. EndpointSlices have it of their

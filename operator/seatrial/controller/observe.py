@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from seatrial.api.slo_status import SLO_STATUS, ObjectiveBudget
 from seatrial.api.status import DEPLOYMENT_STATUS, ModelDeploymentStatus, Phase
+from seatrial.controller.asking import Findings
 from seatrial.controller.cache import Key, seen
+from seatrial.controller.probes import ask_of
 from seatrial.kube.endpoints import ready_endpoints
 from seatrial.kube.policy import Attestation
-from seatrial.kube.workloads import MODEL_LABEL, VERSION_LABEL, observe
+from seatrial.kube.workloads import MODEL_LABEL, VERSION_LABEL, observe, port_of
 from seatrial.metrics.counting import counting
 from seatrial.metrics.types import Request
 from seatrial.rollout.budgets import least, service_of
@@ -22,9 +24,11 @@ from seatrial.rollout.world import Refusal, Wish, Workload, World
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from seatrial.api.drift import DriftStatus
     from seatrial.api.trial import CheckRun
     from seatrial.controller.cache import Cache, Raw
+    from seatrial.controller.configs import Configs
+    from seatrial.controller.line import Line
+    from seatrial.controller.probes import Probes
     from seatrial.kube.client import Kube
     from seatrial.metrics.types import Measurements, MetricSource
     from seatrial.traffic.router import Router
@@ -42,6 +46,28 @@ class Sight:
     world: World
 
 
+@dataclass(frozen=True, slots=True)
+class Senses:
+    """What is asked besides the cache.
+
+    Attributes
+    ----------
+    metrics
+        Counts of requests.
+    configs
+        What ConfigMaps and Secrets hold.
+    probes
+        Whether models are ready.
+    line
+        Whose turn it is.
+    """
+
+    metrics: MetricSource
+    configs: Configs
+    probes: Probes
+    line: Line
+
+
 class Observer:
     """Gathers everything that a tick may need."""
 
@@ -49,21 +75,21 @@ class Observer:
         self,
         kube: Kube,
         cache: Cache,
-        metrics: MetricSource,
+        senses: Senses,
         router: Router,
         clock: Callable[[], float],
         fresh_s: float,
         *,
-        drift: Callable[[Key], DriftStatus | None] = lambda _: None,
+        findings: Findings | None = None,
         check: Callable[[Key, Raw, ModelDeploymentStatus], CheckRun | None] = lambda *_: None,
     ) -> None:
         self._kube = kube
         self._cache = cache
-        self._metrics = metrics
         self._router = router
         self._clock = clock
         self._fresh_s = fresh_s
-        self._drift = drift
+        self._findings = findings or Findings()
+        self._senses = senses
         self._check = check
         self._attestation = Attestation(kube, clock)
         self._wishes: dict[Key, tuple[object, Wish | Refusal]] = {}
@@ -78,7 +104,9 @@ class Observer:
         """Drop what is kept about a ModelDeployment that is gone."""
         self._wishes.pop(key, None)
         self._known_budgets.pop(key, None)
-        self._metrics.forget(*key)
+        self._senses.metrics.forget(*key)
+        self._senses.configs.forget(key)
+        self._senses.probes.forget(key)
 
     async def refresh(self, key: Key) -> None:
         """Read a ModelDeployment and its children from the API server into the cache."""
@@ -124,7 +152,7 @@ class Observer:
         world = World(
             now_s=self._clock(),
             generation=meta["generation"],
-            wish=self._wish(key, raw),
+            wish=await self._wish(key, raw),
             workloads=self._workloads(key),
             route=self._router.read(raw, seen(self._cache, key)),
             evidence=evidence,
@@ -135,8 +163,12 @@ class Observer:
             frozen=next((budget.frozen for budget in budgets.values() if budget.frozen), None),
             act_problem=act_problem,
             commands=commands_of(raw["spec"]),
+            fitness=self._senses.probes.look(key, ask_of(status, lambda version: self._port(key, version))),
+            queued=self._senses.line.queued(key),
+            limited=self._senses.line.limited,
             check=self._check(key, raw, status),
-            drift=self._drift(key),
+            drift=self._findings.drift.get(key),
+            labels=self._findings.labels.get(key),
             attested=await self._attested(raw, status),
         )
         return Sight(raw, status, world)
@@ -168,19 +200,26 @@ class Observer:
         self._known_budgets[key] = (stamp, budgets)
         return budgets
 
-    def _wish(self, key: Key, raw: Raw) -> Wish | Refusal:
-        """Read the wish again only when the spec or a ModelSLO has changed."""
+    async def _wish(self, key: Key, raw: Raw) -> Wish | Refusal:
+        """Read the wish again only when the spec, a ModelSLO or what the template reads has changed."""
+        contents = await self._senses.configs.contents(key, raw)
+        if isinstance(contents, Refusal):
+            return contents
         slos = self._slos(key, raw)
         stamp = (
             (raw["metadata"]["uid"], raw["metadata"]["generation"]),
             tuple((slo["metadata"]["uid"], slo["metadata"]["generation"]) for slo in slos.values()),
+            contents,
         )
         known = self._wishes.get(key)
         if known and known[0] == stamp:
             return known[1]
-        wish = wish_of(raw["spec"], {name: slo["spec"] for name, slo in slos.items()}, counting)
+        wish = wish_of(raw["spec"], {name: slo["spec"] for name, slo in slos.items()}, counting, contents)
         self._wishes[key] = (stamp, wish)
         return wish
+
+    def _port(self, key: Key, version: str) -> int | None:
+        return port_of(self._cache.get("Deployment", key.namespace, f"{key.name}-{version}"))
 
     def _workloads(self, key: Key) -> dict[str, Workload]:
         pods = self._cache.children("Pod", key)
@@ -201,7 +240,7 @@ class Observer:
             return None
         if status.phase in MEASURED:
             request = request_for(*key, status.candidate.hash, status.stable.hash, status.trial)
-            return await self._metrics.measure(request)
+            return await self._senses.metrics.measure(request)
         if status.phase is Phase.STARTING:
-            return await self._metrics.measure(Request(*key, (status.candidate.hash,), (), {}))
+            return await self._senses.metrics.measure(Request(*key, (status.candidate.hash,), (), {}))
         return None

@@ -189,7 +189,7 @@ def _held_or_passed(case: Case) -> tuple[Verdict, str]:
     said, limit = case.said, sentences.percent(case.p0)
     if case.evidence.unavailable is not None:
         problem = case.evidence.unavailable
-        return Verdict.Unavailable, f"The metrics source does not answer ({problem}); last known: {said}."
+        return Verdict.Unavailable, f"It can't be counted now: {problem}; last known: {said}."
     if not case.evidence.fresh:
         return Verdict.NoData, f"No recent sample of this version; last known: {said}."
     if case.counts.total == 0:

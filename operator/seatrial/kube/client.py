@@ -15,10 +15,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Self
-from urllib.parse import quote
 
 import aiohttp
 from kubernetes.aio import config
@@ -26,6 +24,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 
 from seatrial import __version__
 from seatrial.kube.errors import Conflict, Gone, Refused, Unavailable, from_answer
+from seatrial.kube.resources import OWN_API, RESOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,40 +32,8 @@ if TYPE_CHECKING:
 
 FIELD_MANAGER = "seatrial"
 REPORTING_CONTROLLER = "seatrial.dev/operator"
-OWN_API = "seatrial.dev/v1alpha1"
-ADMISSION_API = "admissionregistration.k8s.io/v1"
 
 _LONGEST_NOTE = 1024  # what events.k8s.io/v1 allows for a note; kubectl wraps nothing, so longer ones help nobody
-
-
-@dataclass(frozen=True, slots=True)
-class _Resource:
-    """Where the API server keeps the objects of a kind."""
-
-    api_version: str
-    plural: str
-
-    def path(self, namespace: str | None, name: str = "", subresource: str = "") -> str:
-        root = "/api/v1" if self.api_version == "v1" else f"/apis/{self.api_version}"
-        parts = ["namespaces", quote(namespace, safe="")] if namespace else []
-        parts += [part for part in (self.plural, quote(name, safe=""), subresource) if part]
-        return "/".join([root, *parts])
-
-
-RESOURCES = {
-    "ModelDeployment": _Resource(OWN_API, "modeldeployments"),
-    "ModelSLO": _Resource(OWN_API, "modelslos"),
-    "Deployment": _Resource("apps/v1", "deployments"),
-    "Service": _Resource("v1", "services"),
-    "Pod": _Resource("v1", "pods"),
-    "EndpointSlice": _Resource("discovery.k8s.io/v1", "endpointslices"),
-    "Event": _Resource("v1", "events"),
-    "Lease": _Resource("coordination.k8s.io/v1", "leases"),
-    "Job": _Resource("batch/v1", "jobs"),
-    "HTTPRoute": _Resource("gateway.networking.k8s.io/v1", "httproutes"),
-    "ValidatingAdmissionPolicy": _Resource(ADMISSION_API, "validatingadmissionpolicies"),
-    "ValidatingAdmissionPolicyBinding": _Resource(ADMISSION_API, "validatingadmissionpolicybindings"),
-}
 
 
 class Kube:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from seatrial.kube.client import RESOURCES, Kube
+from seatrial.kube.client import Kube
 from seatrial.kube.errors import Conflict, Gone, KubeError, Unavailable, from_answer
+from seatrial.kube.resources import RESOURCES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence

@@ -47,6 +47,9 @@ _STUCK_REASONS = frozenset(
 )
 _LONGEST_DETAIL = 300
 
+# Field managers that write a Deployment's scale for an autoscaler: a HorizontalPodAutoscaler, and KEDA at 0 pods.
+_AUTOSCALERS = frozenset({"kube-controller-manager", "keda"})
+
 
 def name_of(owner: Mapping[str, Any], version: str) -> str:
     """Name the Deployment and the Service of a version."""
@@ -75,7 +78,7 @@ def owned_metadata(owner: Mapping[str, Any], name: str, labels: Mapping[str, str
 
 
 def deployment(
-    owner: Mapping[str, Any], version: str, template: Mapping[str, Any], replicas: int, warm_up_s: int
+    owner: Mapping[str, Any], version: str, template: Mapping[str, Any], replicas: int, warm_up_s: int, port: int
 ) -> dict[str, Any]:
     """Build the Deployment of a version, to be applied server-side.
 
@@ -91,6 +94,8 @@ def deployment(
         Number of pods.
     warm_up_s
         Seconds that a pod must have been ready before it counts as available.
+    port
+        Port of the version's pods that serves predictions.
     """
     labels = labels_of(owner, version)
     theirs = template.get("metadata") or {}
@@ -103,7 +108,7 @@ def deployment(
         "kind": "Deployment",
         "metadata": {
             **owned_metadata(owner, name_of(owner, version), labels),
-            "annotations": {PORT_ANNOTATION: str(owner["spec"]["port"])},
+            "annotations": {PORT_ANNOTATION: str(port)},
         },
         "spec": {
             "replicas": replicas,
@@ -161,7 +166,32 @@ def observe(deployment: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) ->
         crash_looping=next((said for pod in living for said in _crash_loops(pod)), None),
         stuck=next((said for pod in living for said in _stuck(pod)), None) or _held_up(status),
         restarts=sum(container.get("restartCount", 0) for pod in living for container in _containers(pod)),
+        autoscaler=_autoscaler(deployment),
     )
+
+
+def _autoscaler(deployment: Mapping[str, Any]) -> str | None:
+    """Tell which autoscaler set the number of pods last: it writes through ``/scale``, and the API server keeps who."""
+    for entry in deployment["metadata"].get("managedFields") or ():
+        if entry.get("subresource") == "scale" and entry["manager"] in _AUTOSCALERS:
+            return str(entry["manager"])
+    return None
+
+
+def address_of(pod: Mapping[str, Any]) -> str | None:
+    """Tell at which host a ready pod answers, as a URL writes it; None while it is not ready or on its way out."""
+    status = pod.get("status") or {}
+    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or ())
+    address = status.get("podIP")
+    if not ready or not address or "deletionTimestamp" in pod["metadata"]:
+        return None
+    return f"[{address}]" if ":" in address else str(address)
+
+
+def port_of(deployment: Mapping[str, Any] | None) -> int | None:
+    """Read the port of a version's pods from its Deployment; None when there is none, or somebody took it away."""
+    written = ((deployment or {}).get("metadata", {}).get("annotations") or {}).get(PORT_ANNOTATION, "")
+    return int(written) if written.isdecimal() else None
 
 
 def _without_gitops(entries: Mapping[str, str] | None) -> dict[str, str]:

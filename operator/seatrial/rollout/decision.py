@@ -6,13 +6,14 @@ equal. So a crash at any point is repaired by the next tick, and deciding twice 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from seatrial.api.status import ModelDeploymentStatus
+    from seatrial.rollout.capacity import Scaling
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +96,14 @@ class Target:
     division
         How requests are divided.
     replicas
-        Pods by version hash. A version that is not named is removed.
+        Pods by version hash. A version that is not named is removed. For an autoscaled version that is what it has.
+    scaling
+        Bounds of the autoscaler by version hash, for versions that have one.
     """
 
     division: Division
     replicas: Mapping[str, int]
+    scaling: Mapping[str, Scaling] = field(default_factory=dict)
 
     @property
     def weights(self) -> Mapping[str, int]:

@@ -14,8 +14,10 @@ from seatrial.api.status import Phase
 from seatrial.judge.pod_events import Exposure, judge_pod_events
 from seatrial.judge.types import Verdict
 from seatrial.rollout.blame import drifted
-from seatrial.rollout.guards import action_on, may_go_on, on_trial, past_deadline
-from seatrial.rollout.steps import current_step
+from seatrial.rollout.guards import action_on, may_go_on, past_deadline
+from seatrial.rollout.labels import mislabelled
+from seatrial.rollout.seaworthy import mismatch, model_waits
+from seatrial.rollout.steps import current_step, on_trial
 
 if TYPE_CHECKING:
     from seatrial.api.status import ModelDeploymentStatus
@@ -66,9 +68,17 @@ def unready(status: ModelDeploymentStatus, world: World) -> str | None:
     if not trial or trial.unready_since is None or world.now_s - trial.unready_since < trial.plan.ready_deadline:
         return None
     workload = world.workloads.get(status.candidate.hash) if status.candidate else None
-    why = f": {workload.stuck}" if workload and workload.stuck else ""
+    starting = status.phase is Phase.STARTING
+    said = (workload.stuck if workload else None) or (model_waits(status, world) if starting else None)
+    why = f": {said}" if said else ""
     deadline = format_duration(trial.plan.ready_deadline)
     return f"{on_trial(status)} has been without the ready pods it needs for {deadline}{why}"
+
+
+def other_signature(status: ModelDeploymentStatus, world: World) -> str | None:
+    """Before it had any weight: its model takes or gives something else than stable's, and the spec says roll back."""
+    readiness = status.trial.plan.readiness if status.trial else None
+    return mismatch(status, world) if readiness and readiness.signature == "rollback" else None
 
 
 def undecided(status: ModelDeploymentStatus, world: World) -> str | None:
@@ -117,5 +127,5 @@ def enforced(guard: Guard) -> Guard:
     return guarded
 
 
-FAULTS = (burning, crash_loop, restarting, unready, undecided, check_failed, experiment_lost, drifted)
+FAULTS = (burning, crash_loop, restarting, unready, undecided, check_failed, experiment_lost, drifted, mislabelled)
 """All that the operator rolls back for by itself."""

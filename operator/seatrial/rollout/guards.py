@@ -13,7 +13,8 @@ from seatrial.api.status import Phase
 from seatrial.judge.judge import SEVERITY
 from seatrial.judge.types import Verdict
 from seatrial.rollout.blame import held_by_drift
-from seatrial.rollout.steps import current_step, described, has_traffic
+from seatrial.rollout.seaworthy import all_available, mismatch, model_waits, ready_to_serve, seen
+from seatrial.rollout.steps import current_step, described, has_traffic, on_trial
 from seatrial.rollout.target import ALL, division, intended_weight
 from seatrial.rollout.windows import closed
 from seatrial.rollout.world import Wish
@@ -82,17 +83,9 @@ def first(status: ModelDeploymentStatus, world: World) -> str | None:
     return f"version {world.wish.label} is the first one: it is deployed without a trial"
 
 
-def all_available(status: ModelDeploymentStatus, world: World) -> str | None:
-    """All pods of the candidate are ready and warmed up."""
-    workload = world.workloads.get(status.candidate.hash) if status.candidate else None
-    if not workload or workload.terminating or not 0 < workload.desired <= workload.available:
-        return None
-    return f"{on_trial(status)} is ready with {workload.available} of {workload.desired} pods"
-
-
 def first_ready(status: ModelDeploymentStatus, world: World) -> str | None:
     """The first version can serve, and nobody holds it."""
-    return all_available(status, world) if may_go_on(world) else None
+    return ready_to_serve(status, world) if may_go_on(world) else None
 
 
 def may_go_on(world: World) -> bool:
@@ -112,14 +105,14 @@ def stable_wished(status: ModelDeploymentStatus, world: World) -> str | None:
     return None
 
 
-def new_version(status: ModelDeploymentStatus, world: World) -> str | None:
+def new_version(status: ModelDeploymentStatus, world: World, *, in_line: bool = False) -> str | None:
     """The spec asks for a version that is neither stable nor quarantined."""
     wish = world.wish
     if not isinstance(wish, Wish) or wish.paused or not status.stable or len(status.draining) >= MAX_DRAINING:
         return None
     if wish.version == status.stable.hash or wish.version in status.quarantined:
         return None
-    if (world.frozen and not world.override) or window_closed(world):
+    if (world.frozen and not world.override) or window_closed(world) or (not in_line and world.queued):
         return None
     despite = f", although {world.frozen} ({world.override.reason})" if world.frozen and world.override else ""
     return f"version {wish.label} goes on trial beside version {status.stable.label}{despite}"
@@ -129,7 +122,7 @@ def may_get_weight(status: ModelDeploymentStatus, world: World) -> str | None:
     """Pods are ready and warm, the gateway knows the backend, and Prometheus already sees it."""
     if not status.candidate or not status.trial or not may_go_on(world) or window_closed(world):
         return None
-    if not all_available(status, world) or world.metrics_down or not seen(status, world):
+    if not ready_to_serve(status, world) or mismatch(status, world) or world.metrics_down or not seen(status, world):
         return None
     if not in_route(status, world, status.candidate.hash, 0):
         return None
@@ -141,17 +134,13 @@ def straight_on(status: ModelDeploymentStatus, world: World) -> str | None:
     trial = status.trial
     if not status.candidate or not trial or not may_go_on(world) or not all_available(status, world):
         return None
+    if status.phase is Phase.STARTING and model_waits(status, world):
+        return None
     skipped = trial.ordered and trial.ordered.verb is Verb.PROMOTE_FULL
     if not (trial.returning or skipped) or not in_route(status, world, status.candidate.hash, intended_weight(status)):
         return None
     why = f": {trial.ordered.sentence}" if trial.ordered else ", to which somebody returns"
     return f"{on_trial(status)} gets all requests{why}"
-
-
-def seen(status: ModelDeploymentStatus, world: World) -> bool:
-    """Tell whether Prometheus scrapes every pod of the candidate: weight before that would be judged blindly."""
-    workload = world.workloads.get(status.candidate.hash) if status.candidate else None
-    return workload is not None and world.targets_up.get(workload.version, 0) >= workload.desired
 
 
 def step_passed(status: ModelDeploymentStatus, world: World) -> str | None:
@@ -296,8 +285,3 @@ def action_on(status: ModelDeploymentStatus, entry: ObjectiveEvidence) -> str:
     objectives = status.trial.plan.objectives if status.trial else ()
     found = (p.rollback.action for p in objectives if (p.slo, p.objective.name) == (entry.slo, entry.objective))
     return next(found, "auto")
-
-
-def on_trial(status: ModelDeploymentStatus) -> str:
-    """Name the version on trial."""
-    return f"version {status.candidate.label} ({status.candidate.hash})" if status.candidate else "no version"

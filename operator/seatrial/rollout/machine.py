@@ -39,14 +39,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from seatrial.api.status import Phase
-from seatrial.rollout import blame, faults, guards, moves
+from seatrial.rollout import blame, faults, guards, labels, moves
 from seatrial.rollout.commands import obey, pending
 from seatrial.rollout.copies import remembered
 from seatrial.rollout.decision import Decision, Notice
 from seatrial.rollout.notices import notices
 from seatrial.rollout.record import recorded
 from seatrial.rollout.report import report
-from seatrial.rollout.seen import note
+from seatrial.rollout.seen import in_line, note
 from seatrial.rollout.target import drain_s, intended_weight, still_draining, target
 from seatrial.rollout.windows import closed
 from seatrial.rollout.world import Wish
@@ -78,6 +78,9 @@ class Transition:
 UNDERWAY = frozenset({Phase.STARTING, Phase.TRIAL, Phase.PROMOTING, Phase.WATCHING})
 """A candidate is there, and stable could take its traffic back."""
 
+IN_LINE_S = 1.0
+"""Seconds between two looks whether it is a wish's turn; they ask nobody."""
+
 P = Phase
 TRANSITIONS = (
     *(
@@ -87,10 +90,12 @@ TRANSITIONS = (
             ("crash loop", faults.enforced(faults.crash_loop), UNDERWAY),
             ("restarts", faults.enforced(faults.restarting), UNDERWAY - {P.STARTING}),
             ("not ready", faults.enforced(faults.unready), UNDERWAY),
+            ("other signature", faults.enforced(faults.other_signature), frozenset({P.STARTING})),
             ("undecided", faults.enforced(faults.undecided), UNDERWAY),
             ("check failed", faults.enforced(faults.check_failed), frozenset({P.TRIAL})),
             ("experiment lost", faults.enforced(faults.experiment_lost), frozenset({P.TRIAL})),
             ("drifted", faults.enforced(blame.drifted), frozenset({P.TRIAL})),
+            ("labels", faults.enforced(labels.mislabelled), UNDERWAY - {P.STARTING}),
             ("aborted", faults.aborted, UNDERWAY),
         )
     ),
@@ -179,6 +184,7 @@ def decide(status: ModelDeploymentStatus, world: World, *, look_s: float) -> Dec
     before = status
     status = obey(note(status, world), world)
     world = _as_commanded(status, world)
+    status = in_line(status, world)
     taken: Transition | None = None
     sentence = ""
     for row in TRANSITIONS:
@@ -223,6 +229,8 @@ def _look_again_s(status: ModelDeploymentStatus, world: World, look_s: float) ->
     """Say when to look again without being woken: nothing is polled while nothing is underway."""
     if status.phase in UNDERWAY:
         return look_s
+    if status.queued:
+        return IN_LINE_S
     waits = list(still_draining(status, world.now_s, drain_s(status, world)).values())
     if status.phase is P.DEPLOYING or (status.draining and not waits):
         waits.append(1.0)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from seatrial.api.sights import Restarts
 from seatrial.api.status import Draining, HistoryEntry, Outcome
-from seatrial.api.trial import Restarts, Trial, VersionRef
+from seatrial.api.trial import Trial, VersionRef
 from seatrial.rollout.evidence import open_step
 from seatrial.rollout.guards import serving_version
 from seatrial.rollout.world import Wish
@@ -26,7 +27,7 @@ def begin(status: ModelDeploymentStatus, world: World, _: str) -> ModelDeploymen
     wish = world.wish
     version = VersionRef(wish.version, wish.label)
     trial = Trial(version=version, started_at=world.now_s, plan=wish.plan)
-    return replace(_unkept(status, wish.version), candidate=version, trial=trial)
+    return replace(_unkept(status, wish.version), candidate=version, trial=trial, queued=None)
 
 
 def begin_return(status: ModelDeploymentStatus, world: World, _: str) -> ModelDeploymentStatus:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from seatrial.api.fields import format_duration, format_time
 from seatrial.api.status import Phase
 from seatrial.judge.types import Verdict
-from seatrial.rollout import guards
+from seatrial.rollout import guards, seaworthy
 from seatrial.rollout.blame import held_by_drift
 from seatrial.rollout.steps import current_step, described
 from seatrial.rollout.world import Refusal
@@ -54,7 +54,7 @@ def _starting(status: ModelDeploymentStatus, world: World) -> Found:
         return "False", "Pending", "no version is wished for"
     label = status.candidate.label
     workload = world.workloads.get(status.candidate.hash)
-    if not guards.all_available(status, world):
+    if not seaworthy.all_available(status, world):
         ready = f"{workload.ready} of {workload.desired} pods are ready" if workload else "its pods are being created"
         late = status.trial.unready_since is not None and (
             world.now_s - status.trial.unready_since >= status.trial.plan.ready_deadline
@@ -62,9 +62,13 @@ def _starting(status: ModelDeploymentStatus, world: World) -> Found:
         why = (workload.crash_looping or workload.stuck) if workload else None
         reason = "DeadlineExceeded" if late else "WaitingForPods"
         return "False" if late else "True", reason, f"version {label}: {ready}" + (f": {why}" if why else "")
+    if waits := seaworthy.model_waits(status, world):
+        return "True", "WaitingForModel", waits
+    if differs := seaworthy.mismatch(status, world):
+        return "False", "SignatureDiffers", f"{differs}; it gets no weight"
     if world.wish.paused:
         return "False", "Paused", f"version {label} is ready and waits: the rollout is paused"
-    if world.metrics_down or not guards.seen(status, world):
+    if world.metrics_down or not seaworthy.seen(status, world):
         return (
             "True",
             "WaitingForMetrics",
@@ -81,8 +85,8 @@ def _on_trial(status: ModelDeploymentStatus, world: World, worst: ObjectiveEvide
     has = described(trial.plan.steps, trial.step_index)
     where = f"version {candidate.label}, step {trial.step_index + 1} of {len(trial.plan.steps)}, {has}"
     frozen = "" if world.wish.plan == trial.plan else " (this trial keeps the steps and objectives it began with)"
-    if not world.ready(candidate.hash):
-        return "False", "NoReadyPod", f"{where}: it has no ready pod and gets no traffic until it has{frozen}"
+    if short := _short_of_pods(status, world, where, frozen):
+        return short
     if world.wish.paused:
         return "False", "Paused", f"{where}: {_paused(status)}; it is judged all the same{frozen}"
     if trial.step_since is None:
@@ -99,6 +103,14 @@ def _on_trial(status: ModelDeploymentStatus, world: World, worst: ObjectiveEvide
     if worst and worst.verdict != Verdict.Healthy and world.now_s - trial.step_since >= step.lasts_s:
         return "False", worst.verdict, f"{where}, held: {said}{frozen}"
     return "True", "Judging", f"{where} for {format_duration(step.lasts_s)}: {said}{frozen}"
+
+
+def _short_of_pods(status: ModelDeploymentStatus, world: World, where: str, frozen: str) -> Found | None:
+    """Say that the candidate's pods can't carry what the step gives it."""
+    if not world.ready(status.candidate.hash if status.candidate else None):
+        return "False", "NoReadyPod", f"{where}: it has no ready pod and gets no traffic until it has{frozen}"
+    cut = seaworthy.cut_short(status, world)
+    return ("False", "WaitingForCapacity", f"{where}: {cut}{frozen}") if cut else None
 
 
 def _waiting(status: ModelDeploymentStatus, where: str, frozen: str) -> Found:
@@ -170,4 +182,7 @@ def _at_rest(status: ModelDeploymentStatus, world: World) -> Found:
             "BudgetSpent",
             f"version {label} serves all requests; version {world.wish.label} waits: {world.frozen}",
         )
+    if world.queued:
+        waits = f"version {label} serves all requests; version {world.wish.label} waits: {world.queued}"
+        return "False", "Queued", waits
     return "False", "Waiting", f"version {label} serves all requests; version {world.wish.label} is next"

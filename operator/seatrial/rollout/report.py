@@ -10,8 +10,9 @@ from seatrial.api.status import Phase
 from seatrial.judge.judge import SEVERITY
 from seatrial.judge.split import SplitStep, check_split
 from seatrial.judge.types import Verdict
-from seatrial.rollout import guards
+from seatrial.rollout import seaworthy
 from seatrial.rollout.blame import drift_free
+from seatrial.rollout.labels import labels_good
 from seatrial.rollout.progress import progress
 from seatrial.rollout.seen import requests_of
 from seatrial.rollout.steps import current_step
@@ -42,6 +43,8 @@ def report(status: ModelDeploymentStatus, world: World, wanted: Target) -> Model
     }
     if status.drift:
         found["DriftFree"] = drift_free(status.drift)
+    if status.labels:
+        found["LabelsGood"] = labels_good(status.labels)
     return replace(
         status,
         observed_generation=world.generation,
@@ -142,13 +145,16 @@ def _metrics_available(status: ModelDeploymentStatus, world: World) -> Found:
         return "Unknown", "NotNeeded", "nothing is on trial"
     if world.metrics_down:
         return "False", "Unavailable", f"the weight is held: {world.metrics_down}"
-    if not guards.seen(status, world):
+    if not seaworthy.seen(status, world):
         up, label = world.targets_up.get(status.candidate.hash, 0), status.candidate.label
         if pods := world.unlabelled.get(status.candidate.hash):
             return "False", "VersionUnlabelled", _unlabelled(label, pods)
         # Before the trial that is expected: discovery takes seconds. It is worth a warning once requests depend on it.
         value = "Unknown" if status.phase is Phase.STARTING else "False"
         return value, "NotScraped", f"Prometheus scrapes {up} pods of version {label}, which are not all of them"
+    unread = next((entry for entry in world.evidence if entry.verdict == Verdict.Unavailable), None)
+    if unread:
+        return "False", "NotCounted", f"{unread.slo}/{unread.objective}: {unread.sentence}"
     return "True", "Available", "Prometheus answers and sees every pod of the candidate"
 
 

@@ -6,11 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seatrial.api.fields import format_duration
-from seatrial.api.status import Kept, Phase
-from seatrial.api.trial import CheckRun, Split, Untaken
-from seatrial.rollout import faults, guards
+from seatrial.api.sights import Split, Untaken
+from seatrial.api.status import Kept, Phase, Queued
+from seatrial.api.trial import CheckRun
+from seatrial.rollout import faults, guards, seaworthy
 from seatrial.rollout.blame import latest
 from seatrial.rollout.experiment import experiment_result
+from seatrial.rollout.labels import latest_labels
+from seatrial.rollout.pods import pods_of_trial
 from seatrial.rollout.target import drain_s, intended_weight, still_draining
 from seatrial.rollout.world import Wish
 
@@ -33,7 +36,8 @@ def note(status: ModelDeploymentStatus, world: World) -> ModelDeploymentStatus:
     """Remember what was seen of versions that are out, and of the trial; forget what people said for a time."""
     status = replace(status, paused=_lasting(status.paused, world), override=_lasting(status.override, world))
     draining = tuple(_drains(entry, world.route, world.now_s) for entry in status.draining if _there(entry, world))
-    status = _keep(replace(status, draining=draining, drift=latest(status, world)), world)
+    status = replace(status, drift=latest(status, world), labels=latest_labels(status, world))
+    status = _keep(replace(status, draining=draining), world)
     if not status.trial or not status.candidate:
         return status
     trial = replace(status.trial, evidence=world.evidence or status.trial.evidence)
@@ -43,6 +47,16 @@ def note(status: ModelDeploymentStatus, world: World) -> ModelDeploymentStatus:
 
 def _lasting(hold: Hold | None, world: World) -> Hold | None:
     return hold if hold and (hold.until is None or world.now_s < hold.until) else None
+
+
+def in_line(status: ModelDeploymentStatus, world: World) -> ModelDeploymentStatus:
+    """Let a wish that could start now, but for its turn, join the line; one that could not loses its place."""
+    rests = status.phase in {Phase.STABLE, Phase.ROLLED_BACK}
+    if not world.limited or not rests or not guards.new_version(status, world, in_line=True):
+        return replace(status, queued=None)
+    version = world.wish.version if isinstance(world.wish, Wish) else ""
+    waits = status.queued and status.queued.hash == version
+    return status if waits else replace(status, queued=Queued(version, world.now_s))
 
 
 def _there(entry: Draining, world: World) -> bool:
@@ -98,7 +112,8 @@ def _step_clock(status: ModelDeploymentStatus, trial: Trial, world: World) -> Tr
     """Note since when pods have been missing, and since when the route has carried the step's weight."""
     candidate = status.candidate.hash if status.candidate else ""
     waiting = status.phase in {Phase.DEPLOYING, Phase.STARTING}
-    enough = guards.all_available(status, world) if waiting else world.ready(candidate)
+    enough = seaworthy.ready_to_serve(status, world) if waiting else world.ready(candidate)
+    trial = replace(trial, pods=pods_of_trial(status, world))
     if enough:
         trial = replace(trial, unready_since=None)
     elif trial.unready_since is None:

@@ -52,3 +52,8 @@ def described(steps: Sequence[Step], index: int) -> str:
     if step.experiment:
         return f"gets the requests of group B, for {format_duration(step.experiment.cap)} at most{keeps}"
     return f"gets {weight} % of the requests"
+
+
+def on_trial(status: ModelDeploymentStatus) -> str:
+    """Name the version on trial."""
+    return f"version {status.candidate.label} ({status.candidate.hash})" if status.candidate else "no version"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.api.status import Phase
 from seatrial.rollout.decision import Division, Group, Mirror, Preview, Stickiness, Target
+from seatrial.rollout.pods import replicas, scaling, weight_carried
 from seatrial.rollout.steps import current_step, weight_at
 from seatrial.rollout.world import Wish
 
@@ -47,7 +48,7 @@ def target(status: ModelDeploymentStatus, world: World) -> Target:
     """Compute how the cluster must look for a status."""
     weights: dict[str, int] = {}
     if status.stable:
-        weight = intended_weight(status)
+        weight = weight_carried(status, world, intended_weight(status))
         # Weight 0 entries stay in the route: Envoy knows the cluster before it gets weight, and until it has drained.
         draining = still_draining(status, world.now_s, drain_s(status, world))
         weights = {version: 0 for version in draining if version in world.workloads}
@@ -57,7 +58,9 @@ def target(status: ModelDeploymentStatus, world: World) -> Target:
         elif weight:
             weights[status.stable.hash] = ALL
     served = _served(weights, status.stable.hash if status.stable else None, world)
-    return Target(division=division(status, world, served), replicas=_replicas(status, world))
+    return Target(
+        division=division(status, world, served), replicas=_replicas(status, world), scaling=scaling(status, world)
+    )
 
 
 def division(status: ModelDeploymentStatus, world: World, weights: Mapping[str, int]) -> Division:
@@ -95,10 +98,7 @@ def _served(weights: Mapping[str, int], stable: str | None, world: World) -> Map
 
 def _replicas(status: ModelDeploymentStatus, world: World) -> Mapping[str, int]:
     """Tell how many pods each version needs; versions not named may go, never one that the route still names."""
-    serving = [ref.hash for ref in (status.stable, status.candidate) if ref]
     routed = world.route.weights if world.route else {}
     observed = {version: world.workloads[version].desired for version in routed if version in world.workloads}
     observed |= {entry.hash: 0 for entry in status.kept if entry.hash not in observed}
-    if isinstance(world.wish, Wish):
-        return observed | dict.fromkeys(serving, world.wish.replicas)
-    return observed | {version: world.workloads[version].desired for version in serving if version in world.workloads}
+    return {**observed, **replicas(status, world)}

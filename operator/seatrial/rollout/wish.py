@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -11,6 +11,7 @@ from seatrial.api.model_deployment import ModelDeploymentSpec
 from seatrial.api.model_slo import ModelSLOSpec
 from seatrial.api.trial import Plan
 from seatrial.rollout.budgets import planned_by
+from seatrial.rollout.capacity import Scaling
 from seatrial.rollout.evidence import objective_of, sli_of
 from seatrial.rollout.versions import version_hash
 from seatrial.rollout.windows import check as check_windows
@@ -20,13 +21,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from seatrial.api.drift import Drift
+    from seatrial.api.labels import Labels
     from seatrial.metrics.types import Sli
+    from seatrial.rollout.versions import Content
 
+T = TypeVar("T")
 _COMMANDS: TypeAdapter[list[Command]] = TypeAdapter(list[Command])
 
 
 def wish_of(
-    spec: Mapping[str, Any], slos: Mapping[str, Mapping[str, Any]], check: Callable[[Sli], object]
+    spec: Mapping[str, Any],
+    slos: Mapping[str, Mapping[str, Any]],
+    check: Callable[[Sli], object],
+    contents: tuple[Content, ...] = (),
 ) -> Wish | Refusal:
     """Read a wish, or say why it can't be used.
 
@@ -38,6 +45,8 @@ def wish_of(
         Raw ``spec`` of each ModelSLO of the namespace, by name.
     check
         Raises ValueError for an SLI that can't be counted.
+    contents
+        What the ConfigMaps and Secrets hold that the template reads: they are a part of the version.
     """
     try:
         parsed = ModelDeploymentSpec.model_validate(spec)
@@ -45,6 +54,7 @@ def wish_of(
         return Refusal("InvalidSpec", _sentence("this ModelDeployment", error))
     objectives = []
     drifts: dict[str, Drift] = {}
+    labels: dict[str, Labels] = {}
     for ref in parsed.slos:
         if ref.name not in slos:
             return Refusal("SLOMissing", f"ModelSLO {ref.name} doesn't exist in this namespace: apply it, or edit slos")
@@ -62,8 +72,10 @@ def wish_of(
         objectives += planned
         if slo.drift:
             drifts[ref.name] = slo.drift
+        if slo.labels:
+            labels[ref.name] = slo.labels
     try:
-        drift = _only(drifts)
+        drift, judged = _only("drift", drifts), _only("labels", labels)
         check_windows(parsed.strategy.windows)
     except ValueError as error:
         return Refusal("InvalidSpec", str(error))
@@ -77,17 +89,22 @@ def wish_of(
         objectives=tuple(objectives),
         watch=parsed.strategy.watch,
         sticky=parsed.strategy.sticky,
+        readiness=parsed.readiness,
+        max_surge=parsed.strategy.max_surge,
         drift=drift,
+        labels=judged,
     )
     return Wish(
-        version=version_hash(spec),
+        version=version_hash(spec, contents),
         label=parsed.model.version,
-        replicas=parsed.replicas,
+        replicas=parsed.replicas or 1,
         paused=parsed.paused,
         plan=plan,
         observe=parsed.mode == "observe",
         windows=None if parsed.strategy.windows is None else tuple(parsed.strategy.windows),
         keep=parsed.strategy.keep,
+        scaling=Scaling(parsed.autoscaling.min, parsed.autoscaling.max) if parsed.autoscaling else None,
+        contents=contents,
     )
 
 
@@ -96,11 +113,11 @@ def commands_of(spec: Mapping[str, Any]) -> tuple[Command, ...]:
     return tuple(_COMMANDS.validate_python(spec.get("commands") or ()))
 
 
-def _only(drifts: Mapping[str, Drift]) -> Drift | None:
-    """Take what the ModelSLOs say about drift, by their name; raises ValueError when several say something."""
-    if len(drifts) > 1:
-        raise ValueError(f"ModelSLOs {', '.join(drifts)} all say drift: only one of them may")
-    return next(iter(drifts.values()), None)
+def _only(part: str, found: Mapping[str, T]) -> T | None:
+    """Take what the ModelSLOs say in a part, by their name; raises ValueError when several say something."""
+    if len(found) > 1:
+        raise ValueError(f"ModelSLOs {', '.join(found)} all say {part}: only one of them may")
+    return next(iter(found.values()), None)
 
 
 def _sentence(what: str, error: ValidationError) -> str:

@@ -10,9 +10,12 @@ if TYPE_CHECKING:
 
     from seatrial.api.commands import Command, Hold
     from seatrial.api.drift import DriftStatus
+    from seatrial.api.labels import LabelStatus
     from seatrial.api.strategy import Keep, Window
     from seatrial.api.trial import CheckRun, ObjectiveEvidence, Plan
+    from seatrial.rollout.capacity import Fitness, Scaling
     from seatrial.rollout.decision import Division, Fallback, Group, Mirror, Preview, Stickiness
+    from seatrial.rollout.versions import Content
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class Workload:
         A sentence saying why pods don't start (unschedulable, image can't be pulled, ...).
     restarts
         Restarts of containers, summed over the pods that are there.
+    autoscaler
+        Who set the number of pods last, when that was an autoscaler: then nobody else does.
     """
 
     version: str
@@ -43,6 +48,7 @@ class Workload:
     crash_looping: str | None = None
     stuck: str | None = None
     restarts: int = 0
+    autoscaler: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,10 @@ class Wish:
         Times in which trials start and go on; None means always.
     keep
         Former versions that stay to be returned to; None keeps none.
+    scaling
+        The fewest and the most pods of a version, when an autoscaler finds their number; None when it is fixed.
+    contents
+        What the ConfigMaps and Secrets hold that the version reads, but for those that may change under it.
     """
 
     version: str
@@ -130,6 +140,8 @@ class Wish:
     observe: bool = False
     windows: tuple[Window, ...] | None = None
     keep: Keep | None = None
+    scaling: Scaling | None = None
+    contents: tuple[Content, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +190,14 @@ class World:
         How the check of the current step goes; None when none runs.
     override
         A person's word against the statistics, while it holds; the phase machine takes it from the status.
-    drift
-        What the last look at drift has found; None before the first one since the operator started.
+    fitness
+        What is known of the candidate's models; None when they aren't asked.
+    queued
+        Why a new trial has to wait for others; None when it need not, or when there is no limit.
+    limited
+        Whether only so many trials may run at the same time.
+    drift, labels
+        What the last look at drift and at labels has found; None before the first one since the operator started.
     """
 
     now_s: float
@@ -198,7 +216,11 @@ class World:
     attested: bool = False
     check: CheckRun | None = None
     override: Hold | None = None
+    fitness: Fitness | None = None
+    queued: str | None = None
+    limited: bool = False
     drift: DriftStatus | None = None
+    labels: LabelStatus | None = None
 
     @property
     def observing(self) -> bool:

@@ -76,9 +76,9 @@ def test_a_fresh_reading_of_one_object_replaces_or_removes_it(cache: Cache) -> N
 
 
 def test_only_what_is_read_is_kept(cache: Cache) -> None:
-    cache.put("Pod", pod(1, containerStatuses=[], podIP="192.0.2.1"))
+    cache.put("Pod", pod(1, containerStatuses=[], podIP="192.0.2.1", hostIP="192.0.2.9"))
     [kept] = cache.children("Pod", OWNER)
-    assert kept["status"] == {"containerStatuses": []}
+    assert kept["status"] == {"containerStatuses": [], "podIP": "192.0.2.1"}
     assert "spec" not in kept
     assert "managedFields" not in kept["metadata"]
 

@@ -61,10 +61,12 @@ def words_of_the_status() -> set[str]:
             "rollout/report.py",
             "rollout/blame.py",
             "rollout/drift.py",
+            "rollout/labels.py",
             "rollout/progress.py",
             "rollout/wish.py",
             "rollout/budgets.py",
             "controller/budgets.py",
+            "controller/configs.py",
         )
         for node in ast.walk(ast.parse((ROOT / "operator" / "seatrial" / name).read_text()))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and CAMEL_CASE.fullmatch(node.value)

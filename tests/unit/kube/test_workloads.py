@@ -27,7 +27,7 @@ TEMPLATE: dict[str, Any] = {
 
 
 def built(**template: Any) -> dict[str, Any]:
-    return deployment(OWNER, VERSION, template or TEMPLATE, 3, 10)
+    return deployment(OWNER, VERSION, template or TEMPLATE, 3, 10, 8080)
 
 
 def test_the_template_reaches_the_cluster_as_written_with_our_labels_and_without_gitops_marks() -> None:
@@ -79,7 +79,7 @@ def test_a_deployment_remembers_the_port_of_its_version_and_nothing_of_its_owner
 
 
 def test_warm_up_is_part_of_availability_and_never_longer_than_the_progress_deadline() -> None:
-    spec = deployment(OWNER, VERSION, TEMPLATE, 3, 7200)["spec"]
+    spec = deployment(OWNER, VERSION, TEMPLATE, 3, 7200, 8080)["spec"]
     assert spec["minReadySeconds"] == 7200
     assert spec["progressDeadlineSeconds"] > spec["minReadySeconds"]  # Kubernetes refuses it otherwise
 

@@ -124,6 +124,7 @@ class Operator:
     def look(self) -> dict[str, tuple[int, int]]:
         measured = asyncio.run(self._source.measure(Request("ml", "m", (VERSION,), SLIS, self._since)))
         self._since = {key: reading.checkpoint for key, reading in measured.readings.items()}
+        self.clustering = {name: reading.clustering for (_, name), reading in measured.readings.items()}
         for reading in measured.readings.values():
             assert 0 <= reading.bad <= reading.total
             assert 0 <= reading.checkpoint.bad <= reading.checkpoint.total <= reading.total
@@ -152,7 +153,9 @@ def test_every_schedule_counts_the_same(lives: list[Life], schedule: list[tuple[
         before = counts
     tsdb.away = None
     clock.now_s = max(clock.now_s, BEGAN_S + SCRAPES * INTERVAL_S) + SETTLE_S + 10
-    once = Operator(tsdb, clock).look()
+    afresh = Operator(tsdb, clock)
+    once = afresh.look()
     assert operator.look() == once
+    assert operator.clustering == afresh.clustering
     good, bad, slow = (sum(life.truth[index] for life in lives) for index in range(3))
     assert once == {"availability": (good + bad + slow, bad), "latency": (good + bad + slow, slow)}

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from seatrial.api.capacity import OpenInference, Readiness
 from seatrial.api.drift import DriftStatus
+from seatrial.api.labels import LabelStatus
+from seatrial.api.sights import Restarts
 from seatrial.api.status import Draining, ModelDeploymentStatus, Phase
 from seatrial.api.strategy import Check, Experiment, Gate, Keep, Match, Step, Watch
-from seatrial.api.trial import CheckRun, Order, Restarts, Trial, VersionRef
+from seatrial.api.trial import CheckRun, Order, Trial, VersionRef
 from seatrial.judge.types import Verdict
 from seatrial.metrics.types import Checkpoint, Measurements, Reading
 from seatrial.rollout.evidence import weigh
@@ -44,6 +47,7 @@ SLI = {"template": "http-availability", "server": "mlserver"}
 SLO: dict[str, Any] = {
     "objectives": [{"name": "availability", "target": "99", "sli": SLI}],
     "drift": {"features": {}},
+    "labels": {"brier": "0.2", "action": "rollback"},
 }
 
 
@@ -147,12 +151,22 @@ def ordered(status: ModelDeploymentStatus, verb: Verb) -> ModelDeploymentStatus:
     return replace(status, trial=replace(status.trial, ordered=Order(verb, "ann asked for it")))
 
 
+def asked(status: ModelDeploymentStatus, **changes: Any) -> ModelDeploymentStatus:
+    """Let the spec ask the model whether it is ready."""
+    assert status.trial
+    readiness = Readiness(open_inference=OpenInference(model="scorer"), **changes)
+    return replace(status, trial=replace(status.trial, plan=replace(status.trial.plan, readiness=readiness)))
+
+
 GATE = Step(gate=Gate(name="review"))
 CHECK = Step(check=Check(name="golden", job="golden"))
 EXPERIMENT = Step(experiment=Experiment(match=Match(header="x-group", value="b"), objective="scorer/availability"))
 FAILED = CheckRun("golden", "Failed", "12 of 100 answers differ")
 
 
+MISLABELLED = LabelStatus(
+    at=NOW - 20, version=B.hash, verdict="Burning", sentence="brier: 0.4", acts="watch", action="rollback"
+)
 DRIFTED = DriftStatus(
     at=NOW - 20, version=B.hash, cause="FeaturesApart", remedy="rollback", sentence="age: psi 0.6", confirmed=True
 )

@@ -76,6 +76,13 @@ def test_every_condition_is_there_with_a_sentence(status: ModelDeploymentStatus)
             ("False", "Unavailable"),
             "the weight is held: Prometheus can't be reached",
         ),
+        (
+            b.on_trial(),
+            {"evidence": (replace(b.evidence(Verdict.Unavailable), sentence="its edges are 0.1, 0.5"),)},
+            "MetricsAvailable",
+            ("False", "NotCounted"),
+            "availability: its edges are 0.1, 0.5",
+        ),
     ],
 )
 def test_conditions(

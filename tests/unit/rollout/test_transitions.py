@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from seatrial.api.commands import Verb
+from seatrial.api.sights import Restarts
 from seatrial.api.status import Draining, Outcome, Phase
 from seatrial.api.strategy import Undecided
-from seatrial.api.trial import Restarts, Return
+from seatrial.api.trial import Return
 from seatrial.judge.types import Verdict
 from seatrial.rollout import machine
+from seatrial.rollout.capacity import Fitness
 from seatrial.rollout.machine import TRANSITIONS, Transition, decide
 from seatrial.rollout.seen import note
 from seatrial.rollout.world import RouteView
@@ -73,6 +75,8 @@ def impatient(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
     return replace(status, trial=replace(status.trial, plan=plan, step_since=b.NOW - 800, started_at=b.NOW - 2000))
 
 
+OTHER_SIGNATURE = b.asked(b.starting(), signature="rollback")
+MISFIT = Fitness(b.PODS, mismatch="it needs an input z")
 DOUBT = (b.evidence(Verdict.Inconclusive),)
 
 CASES = {
@@ -91,7 +95,9 @@ CASES = {
     ),
     "check failed": case(b.at_step(b.CHECK, check=b.FAILED), "failed check golden: 12 of 100 answers differ"),
     "experiment lost": case(b.at_step(b.EXPERIMENT), "lost its experiment: 70 % good", evidence=WORSE),
+    "other signature": case(OTHER_SIGNATURE, "differs from stable: it needs an input z", fitness=MISFIT),
     "drifted": case(b.on_trial(), "version 2 (bbbbbbbbbb): age: psi 0.6", drift=b.DRIFTED),
+    "labels": case(b.watching(), "version 2 (bbbbbbbbbb) by its labels: brier: 0.4", labels=b.MISLABELLED),
     "aborted": case(b.ordered(b.on_trial(), Verb.ABORT), "is aborted: ann asked for it"),
     "stable wished back": case(b.watching(), "the spec now asks for version 1", wish=b.wish(b.A)),
     "watch cut short": case(b.watching(), "the spec now asks for version 3", wish=b.wish(b.C)),
@@ -160,10 +166,12 @@ ROLLBACKS = (
     "crash loop",
     "restarts",
     "not ready",
+    "other signature",
     "undecided",
     "check failed",
     "experiment lost",
     "drifted",
+    "labels",
     "aborted",
 )
 EXCLUSIVE = {
@@ -174,6 +182,7 @@ EXCLUSIVE = {
 """Pairs of rows whose guards can't both hold in one state, so that their order says nothing."""
 
 BASES = {
+    "other signature": OTHER_SIGNATURE,
     "seaworthy": b.starting(),
     "last step passed": done(1),
     "all traffic seen": b.promoting(),
@@ -198,6 +207,8 @@ def both(first: str, second: str) -> tuple[ModelDeploymentStatus, World]:  # noq
     pair = {first, second}
     status = BASES.get(second, BASES.get(first, done(0)))
     changes: dict[str, Any] = {}
+    if "other signature" in pair:
+        status, changes["fitness"] = OTHER_SIGNATURE, MISFIT
     if "undecided" in pair:
         late = "latency" if "burning" in pair else "availability"
         status, changes["evidence"] = impatient(done(0)), (b.evidence(Verdict.Inconclusive, objective=late),)
@@ -209,6 +220,8 @@ def both(first: str, second: str) -> tuple[ModelDeploymentStatus, World]:  # noq
         changes["evidence"] = WORSE
     if "drifted" in pair:
         changes["drift"] = b.DRIFTED
+    if "labels" in pair:
+        changes["labels"] = b.MISLABELLED
     if pair & {"superseded", "watch cut short"}:
         changes["wish"] = b.wish(b.C)
     if "stable wished back" in pair:
@@ -250,7 +263,8 @@ def can_both_be_due(first: str, second: str) -> bool:
     """Tell whether a state exists in which both rows are due; the earlier one is named first."""
     pair = {first, second}
     impossible = (
-        "seaworthy" in pair and pair & NEEDS_WEIGHT,  # evidence exists only once there is weight
+        pair & {"seaworthy", "other signature"} and pair & NEEDS_WEIGHT,  # evidence exists only once there is weight
+        pair == {"seaworthy", "other signature"},  # what differs gets no weight
         "not ready" in pair and pair & NEEDS_PODS,
         pair & {"burning", "undecided"} and pair & NEEDS_HEALTH,  # what is not Healthy passes no step
         pair & ONLY_AT_A_STEP and pair & {"all traffic seen", "to be watched", *WATCH_ROWS},
