@@ -18,6 +18,7 @@ from seatrial.kube.lease import Lease, leadership
 from seatrial.metrics.budget import PrometheusBudgets
 from seatrial.metrics.connection import ConnectionFolder
 from seatrial.metrics.drift import PrometheusDrift
+from seatrial.metrics.labels import PrometheusLabels
 from seatrial.metrics.prometheus import Prometheus
 from seatrial.metrics.source import PrometheusSource
 from seatrial.settings import Settings, from_environment
@@ -60,12 +61,15 @@ async def _lead(settings: Settings, kube: Kube, telemetry: Telemetry, lease: Lea
         LOG.info("%s leads", lease.identity)
         prometheus = Prometheus(ConnectionFolder(settings.prometheus_dir, settings.prometheus_url))
         metrics = PrometheusSource(prometheus, look_s=LOOK_SHARE * settings.look_s, clock=time.time)
-        budgets, drift = PrometheusBudgets(prometheus, time.time), PrometheusDrift(prometheus)
+        budgets = PrometheusBudgets(prometheus, time.time)
+        drift, labels = PrometheusDrift(prometheus), PrometheusLabels(prometheus)
         # kopf's own way to end takes seconds in which nobody leads: it waits for tasks which it did not start.
         started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         started.add_done_callback(lambda _: listen_for_signals(stop))
         try:
-            await operate(settings, kube, metrics, telemetry, lost, started=started, budgets=budgets, drift=drift)
+            await operate(
+                settings, kube, metrics, telemetry, lost, started=started, budgets=budgets, drift=drift, labels=labels
+            )
         finally:
             telemetry.leading(now=False)
     if lost.is_set():

@@ -312,6 +312,22 @@ BAD_SLOS: dict[str, tuple[dict[str, Any], str]] = {
     "alpha of one half": ({"spec__rollback__alpha": "0.5"}, f'"0.5": {ALPHA}'),
     "alpha 0": ({"spec__rollback__alpha": "0.0"}, f'"0.0": {ALPHA}'),
     "alpha in percent": ({"spec__rollback__alpha": "1%"}, f'"1%": {ALPHA}'),
+    "labels without a question": (
+        {"spec__labels": {"coverage": "20"}},
+        "labels are judged by calibration, brier or gaps: name at least one of them",
+    ),
+    "calibration in percent": (
+        {"spec__labels": {"calibration": "5"}},
+        "a limit of calibration or of the Brier score is a number above 0 and below 1, such as '0.05'",
+    ),
+    "gap of everything": (
+        {"spec__labels": {"gaps": [{"slice": "region", "limit": "100"}]}},
+        "the limit of a gap is in percentage points from 0 to 99, such as '10'",
+    ),
+    "coverage of all": (
+        {"spec__labels": {"brier": "0.2", "coverage": "100"}},
+        "coverage is a percentage from 0 to 99, such as '10': how many predictions must have a label",
+    ),
     "drift of nothing": (
         {"spec__drift": {"window": "1h"}},
         "drift is judged of features or of predictions: name one of them, features: {} will do",
@@ -393,6 +409,16 @@ GOOD: dict[str, dict[str, Any]] = {
     "threshold with decimals": changed(SLO, spec__objectives__1__sli__threshold="3570.47us"),
     "threshold that is a number": changed(
         SLO, spec__objectives__1__sli={"template": "label-absolute-error", "threshold": "0.5"}
+    ),
+    "labels with all they have": changed(
+        SLO,
+        spec__labels={
+            "calibration": "0.05",
+            "brier": "0.2",
+            "gaps": [{"slice": "region", "limit": "10", "reference": "north"}],
+            "coverage": "15",
+            "action": "rollback",
+        },
     ),
     "drift by default": changed(SLO, spec__drift={"features": {}}),
     "drift with all it has": changed(

@@ -14,7 +14,7 @@ class Condition:
     __pydantic_config__ = CONFIG
 
     type: str
-    """Accepted, Ready, Progressing, TrafficInSync, SplitAsTold, MetricsAvailable or DriftFree."""
+    """Accepted, Ready, Progressing, TrafficInSync, SplitAsTold, MetricsAvailable, DriftFree or LabelsGood."""
     status: str
     """True, False or Unknown."""
     reason: str

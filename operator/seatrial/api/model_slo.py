@@ -24,6 +24,7 @@ from seatrial.api.fields import (
     positive_decimal,
     rule,
 )
+from seatrial.api.labels import Labels
 from seatrial.api.templates import MEASURED, TIMED
 
 
@@ -250,6 +251,8 @@ class ModelSLOSpec(ApiModel):
     """When a version on trial is rolled back."""
     drift: Drift | None = None
     """When features or predictions no longer look as they did."""
+    labels: Labels | None = None
+    """What labels must show beyond shares of good events."""
 
 
 class ModelSLO(ApiModel):

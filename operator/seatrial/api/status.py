@@ -16,6 +16,7 @@ from seatrial.api.commands import Answer, Hold
 from seatrial.api.conditions import Condition
 from seatrial.api.drift import DriftStatus
 from seatrial.api.fields import CONFIG, Time, keyed_by
+from seatrial.api.labels import LabelStatus
 from seatrial.api.trial import Return, Trial, VersionRef
 
 
@@ -202,6 +203,8 @@ class ModelDeploymentStatus:
     """The place of the wished version in line, while only so many trials may run at the same time."""
     drift: DriftStatus | None = None
     """What is known of drift, of the version on trial or else of stable; absent when no ModelSLO says drift."""
+    labels: LabelStatus | None = None
+    """What labels say, of the version on trial or else of stable; absent when no ModelSLO says labels."""
     draining: Annotated[tuple[Draining, ...], Field(max_length=16)] = ()
     """Versions that lost their traffic and still answer what is in flight."""
     kept: Annotated[tuple[Kept, ...], Field(max_length=10)] = ()
@@ -217,7 +220,7 @@ class ModelDeploymentStatus:
     answers: Annotated[tuple[Answer, ...], Field(max_length=32)] = ()
     """What came of commands, the newest first."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=8, json_schema_extra=keyed_by("type"))] = ()
-    """Accepted, Ready, Progressing, TrafficInSync, SplitAsTold, MetricsAvailable and DriftFree."""
+    """Accepted, Ready, Progressing, TrafficInSync, SplitAsTold, MetricsAvailable, DriftFree and LabelsGood."""
 
 
 T = TypeVar("T")

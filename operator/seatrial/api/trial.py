@@ -11,6 +11,7 @@ from seatrial.api.capacity import Readiness
 from seatrial.api.commands import Verb
 from seatrial.api.drift import Drift
 from seatrial.api.fields import CONFIG, Duration, Time
+from seatrial.api.labels import Labels
 from seatrial.api.model_slo import Objective, Rollback
 from seatrial.api.sights import Restarts, Split, Untaken
 from seatrial.api.strategy import Step, Sticky, Undecided, Watch
@@ -77,6 +78,8 @@ class Plan:
     """0 when the trial takes no more pods than one version has."""
     drift: Drift | None = None
     """What counts as drift."""
+    labels: Labels | None = None
+    """What labels must show beyond shares of good events."""
 
 
 @dataclass(frozen=True, slots=True)

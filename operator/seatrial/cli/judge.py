@@ -27,6 +27,13 @@ __all__ = ["judge_command"]
 @click.option("--bad", type=click.IntRange(0), required=True, help="Bad ones among them.")
 @click.option("--stable-total", type=click.IntRange(0), help="Requests of the stable version at the same time.")
 @click.option("--stable-bad", type=click.IntRange(0), help="Bad ones among them.")
+@click.option(
+    "--dispersion",
+    type=click.FloatRange(1),
+    default=1.0,
+    show_default=True,
+    help="How clustered errors are, to temper the evidence by: 1 when they come alone, 5 in bursts of five.",
+)
 @click.option("--min-requests", type=click.IntRange(0), default=0, help="Requests that the step asks for.")
 @click.option("--strict", is_flag=True, help="Healthy only when proven.")
 @output_option
@@ -40,6 +47,7 @@ def judge_command(  # noqa: PLR0913 - one parameter for each option
     bad: int,
     stable_total: int | None,
     stable_bad: int | None,
+    dispersion: float,
     min_requests: int,
     strict: bool,
     output: str,
@@ -53,7 +61,7 @@ def judge_command(  # noqa: PLR0913 - one parameter for each option
     try:
         objective = Objective("objective", "command-line", target, burn_rate, alpha, min_bad)
         stable = None if stable_total is None or stable_bad is None else Counts(stable_total, stable_bad)
-        evidence = Evidence(Counts(total, bad), stable=stable)
+        evidence = Evidence(Counts(total, bad), stable=stable, dispersion=dispersion)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     judgement = judge([objective], [evidence], min_requests=min_requests, restarts=False, strict=strict)[0]

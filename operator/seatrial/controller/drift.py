@@ -6,12 +6,10 @@ It is apart from the ticks, which read what it found: a rollout never waits for 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING
 
 from seatrial.api.drift import Drift
-from seatrial.api.status import DEPLOYMENT_STATUS, ModelDeploymentStatus
-from seatrial.controller.cache import Key
+from seatrial.controller.asking import asking
 from seatrial.rollout.blame import shown
 from seatrial.rollout.drift import assess
 from seatrial.rollout.drift_subject import LOOK_S, Subject, ask_for, look_every_s, subject_of
@@ -20,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from seatrial.api.drift import DriftStatus
-    from seatrial.controller.cache import Cache, Raw
+    from seatrial.api.status import ModelDeploymentStatus
+    from seatrial.controller.cache import Cache, Key
     from seatrial.controller.telemetry import Telemetry
     from seatrial.metrics.drift_types import DriftSource
 
@@ -100,23 +99,6 @@ class Drifts:
 
     def _subjects(self) -> Iterator[tuple[Key, Drift, Subject, ModelDeploymentStatus]]:
         """Find the models that ask for drift; during a trial by the plan that it keeps to."""
-        for raw in self._cache.all("ModelDeployment"):
-            key = Key(raw["metadata"]["namespace"], raw["metadata"]["name"])
-            drift = self._declared(raw)
-            if not drift and not (raw.get("status") or {}).get("candidate"):
-                continue
-            status = DEPLOYMENT_STATUS.validate_python(raw.get("status") or {})
-            if status.trial and status.candidate:
-                drift = status.trial.plan.drift
-            subject = subject_of(*key, status)
-            if drift and subject:
+        for key, drift, status in asking(self._cache, "drift", Drift):
+            if subject := subject_of(*key, status):
                 yield key, drift, subject, status
-
-    def _declared(self, raw: Raw) -> Drift | None:
-        """Find what the ModelSLOs of a model say about drift; that a spec can't be read is told by the ticks."""
-        for ref in raw["spec"].get("slos") or ():
-            slo = self._cache.get("ModelSLO", raw["metadata"]["namespace"], str(ref.get("name")))
-            if slo and slo["spec"].get("drift"):
-                with contextlib.suppress(ValueError):
-                    return Drift.model_validate(slo["spec"]["drift"])
-        return None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.api.slo_status import SLO_STATUS, ObjectiveBudget
 from seatrial.api.status import DEPLOYMENT_STATUS, ModelDeploymentStatus, Phase
+from seatrial.controller.asking import Findings
 from seatrial.controller.cache import Key, seen
 from seatrial.controller.probes import ask_of
 from seatrial.kube.endpoints import ready_endpoints
@@ -23,7 +24,6 @@ from seatrial.rollout.world import Refusal, Wish, Workload, World
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from seatrial.api.drift import DriftStatus
     from seatrial.api.trial import CheckRun
     from seatrial.controller.cache import Cache, Raw
     from seatrial.controller.configs import Configs
@@ -80,7 +80,7 @@ class Observer:
         clock: Callable[[], float],
         fresh_s: float,
         *,
-        drift: Callable[[Key], DriftStatus | None] = lambda _: None,
+        findings: Findings | None = None,
         check: Callable[[Key, Raw, ModelDeploymentStatus], CheckRun | None] = lambda *_: None,
     ) -> None:
         self._kube = kube
@@ -88,8 +88,8 @@ class Observer:
         self._router = router
         self._clock = clock
         self._fresh_s = fresh_s
+        self._findings = findings or Findings()
         self._senses = senses
-        self._drift = drift
         self._check = check
         self._attestation = Attestation(kube, clock)
         self._wishes: dict[Key, tuple[object, Wish | Refusal]] = {}
@@ -167,7 +167,8 @@ class Observer:
             queued=self._senses.line.queued(key),
             limited=self._senses.line.limited,
             check=self._check(key, raw, status),
-            drift=self._drift(key),
+            drift=self._findings.drift.get(key),
+            labels=self._findings.labels.get(key),
             attested=await self._attested(raw, status),
         )
         return Sight(raw, status, world)

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import kopf
 
 from seatrial.controller.act import Actor
+from seatrial.controller.asking import Findings
 from seatrial.controller.budgets import Budgets
 from seatrial.controller.cache import Cache
 from seatrial.controller.checks import Checks
 from seatrial.controller.configs import Configs
 from seatrial.controller.drift import Drifts
 from seatrial.controller.handlers import CHILDREN, OWN, registry_for, take_leave
+from seatrial.controller.labels import LabelLooks
 from seatrial.controller.line import Line
 from seatrial.controller.loops import Loops
 from seatrial.controller.model_server import HttpModelServer
@@ -27,11 +29,11 @@ from seatrial.notify.webhook import Webhooks
 from seatrial.traffic.choice import ChosenRouter
 
 if TYPE_CHECKING:
-    from seatrial.api.drift import DriftStatus
     from seatrial.controller.cache import Key
     from seatrial.controller.telemetry import Telemetry
     from seatrial.kube.client import Kube
     from seatrial.metrics.drift_types import DriftSource
+    from seatrial.metrics.label_types import LabelSource
     from seatrial.metrics.types import BudgetSource, MetricSource
     from seatrial.settings import Settings
 
@@ -45,11 +47,12 @@ async def operate(  # noqa: PLR0913 - the parts that it puts together
     *,
     budgets: BudgetSource | None = None,
     drift: DriftSource | None = None,
+    labels: LabelSource | None = None,
     started: asyncio.Future[None] | None = None,
 ) -> None:
     """Watch and tick until ``stop`` is set; traffic stays as it is then.
 
-    Without a source of budgets there are none, and without one of drift there is none.
+    Without a source of budgets there are none, and without one of drift or labels nothing is said about them.
 
     ``started`` is resolved when kopf runs, and has taken the process's signals to itself.
     """
@@ -62,9 +65,9 @@ async def operate(  # noqa: PLR0913 - the parts that it puts together
     server = HttpModelServer()
     probes = Probes(kube, cache, server, telemetry, wake)
     senses = Senses(metrics, configs, probes, Line(cache, settings.max_trials))
-    found: dict[Key, DriftStatus] = {}
+    findings = Findings()
     checks = Checks(kube, Webhooks(settings.webhook_key, time.time))
-    observer = Observer(kube, cache, senses, router, time.time, settings.fresh_s, drift=found.get, check=checks.look)
+    observer = Observer(kube, cache, senses, router, time.time, settings.fresh_s, findings=findings, check=checks.look)
     ticker = Ticker(kube, cache, observer, Actor(kube, cache, router), telemetry, settings)
     loops = Loops(ticker, telemetry)
     namespaces = tuple(name.strip() for name in settings.namespaces.split(",") if name.strip())
@@ -78,9 +81,11 @@ async def operate(  # noqa: PLR0913 - the parts that it puts together
     beside = [asyncio.create_task(sweeper.run(gone)), asyncio.create_task(configs.run())]
     if budgets:
         beside.append(asyncio.create_task(Budgets(kube, cache, budgets, telemetry, time.time).run(loops.begun)))
+    told = (loops.wake, telemetry, time.time)
     if drift:
-        drifts = Drifts(cache, drift, loops.wake, telemetry, time.time, found)
-        beside.append(asyncio.create_task(drifts.run(loops.begun)))
+        beside.append(asyncio.create_task(Drifts(cache, drift, *told, findings.drift).run(loops.begun)))
+    if labels:
+        beside.append(asyncio.create_task(LabelLooks(cache, labels, *told, findings.labels).run(loops.begun)))
     try:
         async with server, probes:
             await kopf.operator(

@@ -17,6 +17,7 @@ from seatrial.api.conditions import Condition
 from seatrial.api.status import DEPLOYMENT_STATUS, ModelDeploymentStatus, dump
 from seatrial.kube.errors import Conflict, Gone, KubeError
 from seatrial.rollout.blame import shown
+from seatrial.rollout.labels import shown_labels
 from seatrial.rollout.machine import decide
 
 if TYPE_CHECKING:
@@ -191,4 +192,6 @@ def _without_counts(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
         status = replace(status, trial=replace(trial, evidence=evidence))  # type: ignore[arg-type] # only compared
     if status.drift:
         status = replace(status, drift=shown(status.drift))
+    if status.labels:
+        status = replace(status, labels=shown_labels(status.labels))
     return replace(status, conditions=conditions, summary="")

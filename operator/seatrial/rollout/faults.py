@@ -15,6 +15,7 @@ from seatrial.judge.pod_events import Exposure, judge_pod_events
 from seatrial.judge.types import Verdict
 from seatrial.rollout.blame import drifted
 from seatrial.rollout.guards import action_on, may_go_on, past_deadline
+from seatrial.rollout.labels import mislabelled
 from seatrial.rollout.seaworthy import mismatch, model_waits
 from seatrial.rollout.steps import current_step, on_trial
 
@@ -126,5 +127,5 @@ def enforced(guard: Guard) -> Guard:
     return guarded
 
 
-FAULTS = (burning, crash_loop, restarting, unready, undecided, check_failed, experiment_lost, drifted)
+FAULTS = (burning, crash_loop, restarting, unready, undecided, check_failed, experiment_lost, drifted, mislabelled)
 """All that the operator rolls back for by itself."""

@@ -12,6 +12,7 @@ from seatrial.judge.split import SplitStep, check_split
 from seatrial.judge.types import Verdict
 from seatrial.rollout import seaworthy
 from seatrial.rollout.blame import drift_free
+from seatrial.rollout.labels import labels_good
 from seatrial.rollout.progress import progress
 from seatrial.rollout.seen import requests_of
 from seatrial.rollout.steps import current_step
@@ -42,6 +43,8 @@ def report(status: ModelDeploymentStatus, world: World, wanted: Target) -> Model
     }
     if status.drift:
         found["DriftFree"] = drift_free(status.drift)
+    if status.labels:
+        found["LabelsGood"] = labels_good(status.labels)
     return replace(
         status,
         observed_generation=world.generation,

@@ -12,6 +12,7 @@ from seatrial.api.trial import CheckRun
 from seatrial.rollout import faults, guards, seaworthy
 from seatrial.rollout.blame import latest
 from seatrial.rollout.experiment import experiment_result
+from seatrial.rollout.labels import latest_labels
 from seatrial.rollout.pods import pods_of_trial
 from seatrial.rollout.target import drain_s, intended_weight, still_draining
 from seatrial.rollout.world import Wish
@@ -35,7 +36,8 @@ def note(status: ModelDeploymentStatus, world: World) -> ModelDeploymentStatus:
     """Remember what was seen of versions that are out, and of the trial; forget what people said for a time."""
     status = replace(status, paused=_lasting(status.paused, world), override=_lasting(status.override, world))
     draining = tuple(_drains(entry, world.route, world.now_s) for entry in status.draining if _there(entry, world))
-    status = _keep(replace(status, draining=draining, drift=latest(status, world)), world)
+    status = replace(status, drift=latest(status, world), labels=latest_labels(status, world))
+    status = _keep(replace(status, draining=draining), world)
     if not status.trial or not status.candidate:
         return status
     trial = replace(status.trial, evidence=world.evidence or status.trial.evidence)

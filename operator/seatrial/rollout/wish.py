@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from seatrial.api.drift import Drift
+    from seatrial.api.labels import Labels
     from seatrial.metrics.types import Sli
     from seatrial.rollout.versions import Content
 
+T = TypeVar("T")
 _COMMANDS: TypeAdapter[list[Command]] = TypeAdapter(list[Command])
 
 
@@ -52,6 +54,7 @@ def wish_of(
         return Refusal("InvalidSpec", _sentence("this ModelDeployment", error))
     objectives = []
     drifts: dict[str, Drift] = {}
+    labels: dict[str, Labels] = {}
     for ref in parsed.slos:
         if ref.name not in slos:
             return Refusal("SLOMissing", f"ModelSLO {ref.name} doesn't exist in this namespace: apply it, or edit slos")
@@ -69,8 +72,10 @@ def wish_of(
         objectives += planned
         if slo.drift:
             drifts[ref.name] = slo.drift
+        if slo.labels:
+            labels[ref.name] = slo.labels
     try:
-        drift = _only(drifts)
+        drift, judged = _only("drift", drifts), _only("labels", labels)
         check_windows(parsed.strategy.windows)
     except ValueError as error:
         return Refusal("InvalidSpec", str(error))
@@ -87,6 +92,7 @@ def wish_of(
         readiness=parsed.readiness,
         max_surge=parsed.strategy.max_surge,
         drift=drift,
+        labels=judged,
     )
     return Wish(
         version=version_hash(spec, contents),
@@ -107,11 +113,11 @@ def commands_of(spec: Mapping[str, Any]) -> tuple[Command, ...]:
     return tuple(_COMMANDS.validate_python(spec.get("commands") or ()))
 
 
-def _only(drifts: Mapping[str, Drift]) -> Drift | None:
-    """Take what the ModelSLOs say about drift, by their name; raises ValueError when several say something."""
-    if len(drifts) > 1:
-        raise ValueError(f"ModelSLOs {', '.join(drifts)} all say drift: only one of them may")
-    return next(iter(drifts.values()), None)
+def _only(part: str, found: Mapping[str, T]) -> T | None:
+    """Take what the ModelSLOs say in a part, by their name; raises ValueError when several say something."""
+    if len(found) > 1:
+        raise ValueError(f"ModelSLOs {', '.join(found)} all say {part}: only one of them may")
+    return next(iter(found.values()), None)
 
 
 def _sentence(what: str, error: ValidationError) -> str:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from seatrial.api.commands import Command, Hold
     from seatrial.api.drift import DriftStatus
+    from seatrial.api.labels import LabelStatus
     from seatrial.api.strategy import Keep, Window
     from seatrial.api.trial import CheckRun, ObjectiveEvidence, Plan
     from seatrial.rollout.capacity import Fitness, Scaling
@@ -195,8 +196,8 @@ class World:
         Why a new trial has to wait for others; None when it need not, or when there is no limit.
     limited
         Whether only so many trials may run at the same time.
-    drift
-        What the last look at drift has found; None before the first one since the operator started.
+    drift, labels
+        What the last look at drift and at labels has found; None before the first one since the operator started.
     """
 
     now_s: float
@@ -219,6 +220,7 @@ class World:
     queued: str | None = None
     limited: bool = False
     drift: DriftStatus | None = None
+    labels: LabelStatus | None = None
 
     @property
     def observing(self) -> bool:

@@ -50,6 +50,14 @@ def test_stable_decides_who_is_to_blame() -> None:
     assert judged(*mine, "--stable-bad", "0")["verdict"] == "Burning"
 
 
+def test_bursts_temper_the_evidence() -> None:
+    mine = ["--target", "99.9", "--total", "400", "--bad", "10"]
+    alone, bursts = judged(*mine), judged(*mine, "--dispersion", "5")
+    assert (alone["verdict"], bursts["verdict"]) == ("Burning", "Inconclusive")
+    assert bursts["e_value"] == pytest.approx(alone["e_value"] ** 0.2)
+    assert "bursts of about 5" in bursts["sentence"]
+
+
 def test_text_has_the_verdict_and_the_sentence() -> None:
     result = CliRunner().invoke(main, ["judge", "--target", "99.9", "--total", "6000", "--bad", "0", "--strict"])
     assert result.exit_code == 0

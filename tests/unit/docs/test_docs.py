@@ -61,6 +61,7 @@ def words_of_the_status() -> set[str]:
             "rollout/report.py",
             "rollout/blame.py",
             "rollout/drift.py",
+            "rollout/labels.py",
             "rollout/progress.py",
             "rollout/wish.py",
             "rollout/budgets.py",

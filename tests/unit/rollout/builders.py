@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.api.capacity import OpenInference, Readiness
 from seatrial.api.drift import DriftStatus
+from seatrial.api.labels import LabelStatus
 from seatrial.api.sights import Restarts
 from seatrial.api.status import Draining, ModelDeploymentStatus, Phase
 from seatrial.api.strategy import Check, Experiment, Gate, Keep, Match, Step, Watch
@@ -46,6 +47,7 @@ SLI = {"template": "http-availability", "server": "mlserver"}
 SLO: dict[str, Any] = {
     "objectives": [{"name": "availability", "target": "99", "sli": SLI}],
     "drift": {"features": {}},
+    "labels": {"brier": "0.2", "action": "rollback"},
 }
 
 
@@ -162,6 +164,9 @@ EXPERIMENT = Step(experiment=Experiment(match=Match(header="x-group", value="b")
 FAILED = CheckRun("golden", "Failed", "12 of 100 answers differ")
 
 
+MISLABELLED = LabelStatus(
+    at=NOW - 20, version=B.hash, verdict="Burning", sentence="brier: 0.4", acts="watch", action="rollback"
+)
 DRIFTED = DriftStatus(
     at=NOW - 20, version=B.hash, cause="FeaturesApart", remedy="rollback", sentence="age: psi 0.6", confirmed=True
 )

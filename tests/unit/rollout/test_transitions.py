@@ -97,6 +97,7 @@ CASES = {
     "experiment lost": case(b.at_step(b.EXPERIMENT), "lost its experiment: 70 % good", evidence=WORSE),
     "other signature": case(OTHER_SIGNATURE, "differs from stable: it needs an input z", fitness=MISFIT),
     "drifted": case(b.on_trial(), "version 2 (bbbbbbbbbb): age: psi 0.6", drift=b.DRIFTED),
+    "labels": case(b.watching(), "version 2 (bbbbbbbbbb) by its labels: brier: 0.4", labels=b.MISLABELLED),
     "aborted": case(b.ordered(b.on_trial(), Verb.ABORT), "is aborted: ann asked for it"),
     "stable wished back": case(b.watching(), "the spec now asks for version 1", wish=b.wish(b.A)),
     "watch cut short": case(b.watching(), "the spec now asks for version 3", wish=b.wish(b.C)),
@@ -170,6 +171,7 @@ ROLLBACKS = (
     "check failed",
     "experiment lost",
     "drifted",
+    "labels",
     "aborted",
 )
 EXCLUSIVE = {
@@ -218,6 +220,8 @@ def both(first: str, second: str) -> tuple[ModelDeploymentStatus, World]:  # noq
         changes["evidence"] = WORSE
     if "drifted" in pair:
         changes["drift"] = b.DRIFTED
+    if "labels" in pair:
+        changes["labels"] = b.MISLABELLED
     if pair & {"superseded", "watch cut short"}:
         changes["wish"] = b.wish(b.C)
     if "stable wished back" in pair:

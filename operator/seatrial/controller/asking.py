@@ -1,0 +1,53 @@
+"""Which models ask for slow looks, at drift or at labels."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from seatrial.api.status import DEPLOYMENT_STATUS, ModelDeploymentStatus
+from seatrial.controller.cache import Key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from seatrial.api.drift import DriftStatus
+    from seatrial.api.fields import ApiModel
+    from seatrial.api.labels import LabelStatus
+    from seatrial.controller.cache import Cache, Raw
+
+T = TypeVar("T", bound="ApiModel")
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What slow looks have found, by model: written by their loops, read by the ticks."""
+
+    drift: dict[Key, DriftStatus] = field(default_factory=dict)
+    labels: dict[Key, LabelStatus] = field(default_factory=dict)
+
+
+def asking(
+    cache: Cache, part: Literal["drift", "labels"], model: type[T]
+) -> Iterator[tuple[Key, T, ModelDeploymentStatus]]:
+    """Find the models whose ModelSLOs have a part, and what it says; during a trial as the trial's plan has it."""
+    for raw in cache.all("ModelDeployment"):
+        asked = _declared(cache, raw, part, model)
+        if asked is None and not (raw.get("status") or {}).get("candidate"):
+            continue
+        status = DEPLOYMENT_STATUS.validate_python(raw.get("status") or {})
+        if status.trial and status.candidate:
+            asked = getattr(status.trial.plan, part)
+        if asked is not None:
+            yield Key(raw["metadata"]["namespace"], raw["metadata"]["name"]), asked, status
+
+
+def _declared(cache: Cache, raw: Raw, part: str, model: type[T]) -> T | None:
+    """Read a part of the model's ModelSLOs; that a spec can't be read is told by the ticks."""
+    for ref in raw["spec"].get("slos") or ():
+        slo = cache.get("ModelSLO", raw["metadata"]["namespace"], str(ref.get("name")))
+        if slo and slo["spec"].get(part):
+            with contextlib.suppress(ValueError):
+                return model.model_validate(slo["spec"][part])
+    return None

@@ -1,0 +1,83 @@
+"""The loop of labels: once a minute what the joiners have counted is read for all models together, and judged."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from seatrial.api.labels import Labels
+from seatrial.controller.asking import asking
+from seatrial.rollout.labels import assess_labels, judged_version, shown_labels
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from seatrial.api.labels import LabelStatus
+    from seatrial.controller.cache import Cache, Key
+    from seatrial.controller.telemetry import Telemetry
+    from seatrial.metrics.label_types import LabelSource
+
+ROUND_S = 60.0
+
+
+class LabelLooks:
+    """Judges the labels of all models.
+
+    Parameters
+    ----------
+    cache
+        The models.
+    source
+        Where counts come from.
+    wake
+        Makes a model's loop look at once.
+    telemetry
+        Is told of bugs.
+    clock
+        Unix time in seconds.
+    found
+        Findings by model, kept here for the ticks to read.
+    """
+
+    def __init__(
+        self,
+        cache: Cache,
+        source: LabelSource,
+        wake: Callable[[Key], None],
+        telemetry: Telemetry,
+        clock: Callable[[], float],
+        found: dict[Key, LabelStatus],
+    ) -> None:
+        self._cache = cache
+        self._source = source
+        self._wake = wake
+        self._telemetry = telemetry
+        self._clock = clock
+        self._found = found
+
+    async def run(self, begun: asyncio.Event) -> None:
+        """Look until cancelled; the first time when there are models."""
+        await begun.wait()
+        while True:
+            try:
+                await self.round()
+            except Exception:  # noqa: BLE001 - a bug in one round must not end labels for all models
+                self._telemetry.bug("labels")
+            await asyncio.sleep(ROUND_S)
+
+    async def round(self) -> None:
+        """Look at all models once."""
+        asked = list(asking(self._cache, "labels", Labels))
+        for key in [key for key in self._found if key not in {key for key, _, _ in asked}]:
+            del self._found[key]
+        versions = {version for _, _, status in asked if (version := judged_version(status))}
+        if not versions:
+            return
+        readings = await self._source.read_labels(versions, self._clock())
+        for key, labels, status in asked:
+            found = assess_labels(labels, *key, status, readings)
+            if not found:
+                continue
+            self._found[key] = found
+            if status.labels is None or shown_labels(status.labels) != shown_labels(found):
+                self._wake(key)

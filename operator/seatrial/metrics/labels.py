@@ -1,0 +1,107 @@
+"""Counts of labels for all versions together, in one query.
+
+The joiner keeps its counts over restarts, so that what its series say now is what it has counted since a version's
+first prediction: nothing has to be added up over time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
+
+from seatrial.judge.labels import Bin, Group
+from seatrial.metrics.book import Owner, owner_of
+from seatrial.metrics.errors import BadQuery, Unavailable
+from seatrial.metrics.label_types import LabelCounts, LabelReadings
+from seatrial.metrics.queries import any_of
+from seatrial.metrics.selector import EDGE, edge_value
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from seatrial.metrics.drift import Client
+
+_OWNER: Final = "namespace, rollout_name, rollout_version"
+_FAMILIES: Final = (
+    ("matured", "ml_model_matured_predictions_total", ""),
+    ("labelled", "ml_model_labeled_predictions_total", ""),
+    ("delay", "ml_model_label_delay_seconds_bucket", ", le"),
+    ("bin", "ml_model_calibration_predictions_total", ", bin, result"),
+    ("confidence", "ml_model_calibration_confidence_total", ", bin"),
+    ("squared", "ml_model_calibration_squared_error_total", ""),
+    ("slice", "ml_model_slice_labeled_predictions_total", ", slice_name, slice, result"),
+)
+"""Name, metric, and the labels by which its series are told apart."""
+_FAMILY: Final = "seatrial_family"
+
+
+class PrometheusLabels:
+    """Counts of labels, read from Prometheus.
+
+    Parameters
+    ----------
+    client
+        Whom to ask.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def read_labels(self, versions: Collection[str], now_s: float) -> LabelReadings:
+        """Count for all versions, by hash, up to ``now_s``, Unix time in seconds."""
+        try:
+            answer = await self._client.query(counted(sorted(versions)), now_s) if versions else []
+        except (Unavailable, BadQuery) as error:
+            return LabelReadings(now_s, str(error))
+        rows: dict[Owner, list[tuple[Mapping[str, str], float]]] = defaultdict(list)
+        for series in answer:
+            rows[owner_of(series["metric"])].append((series["metric"], float(series["value"][1])))
+        return LabelReadings(now_s, None, {owner: _counts(found) for owner, found in rows.items()})
+
+
+def counted(versions: Iterable[str]) -> str:
+    """Ask for all that the joiner has counted of some versions."""
+    ours = f'{{rollout_version=~"{any_of(versions)}"}}'
+    return " or ".join(
+        f'label_replace(sum by ({_OWNER}{labels}) ({metric}{ours}), "{_FAMILY}", "{name}", "", "")'
+        for name, metric, labels in _FAMILIES
+    )
+
+
+def _counts(rows: Iterable[tuple[Mapping[str, str], float]]) -> LabelCounts:
+    sums: dict[str, float] = defaultdict(float)
+    delays: dict[float, float] = defaultdict(float)
+    bins: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    slices: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(float)))
+    for labels, count in rows:
+        match labels[_FAMILY]:
+            case "delay":
+                delays[edge_value(labels[EDGE]) or 0.0] += count
+            case "bin":
+                bins[labels["bin"]][labels["result"]] += count
+            case "confidence":
+                bins[labels["bin"]]["confidence"] += count
+            case "slice":
+                slices[labels["slice_name"]][labels["slice"]][labels["result"]] += count
+            case family:
+                sums[family] += count
+    return LabelCounts(
+        matured=round(sums["matured"]),
+        labelled=round(sums["labelled"]),
+        delays=tuple(sorted(delays.items())) if math.inf in delays else (),
+        bins=tuple(_bin(found) for _, found in sorted(bins.items(), key=lambda item: float(item[0]))),
+        squared_errors=sums["squared"],
+        slices={name: tuple(_group(*one) for one in sorted(found.items())) for name, found in slices.items()},
+    )
+
+
+def _bin(found: Mapping[str, float]) -> Bin:
+    right, wrong = round(found.get("right", 0.0)), round(found.get("wrong", 0.0))
+    # Series of one scrape can't be torn apart, but a sum of confidence is rounded more coarsely than a count.
+    return Bin(right + wrong, right, min(found.get("confidence", 0.0), float(right + wrong)))
+
+
+def _group(name: str, found: Mapping[str, float]) -> Group:
+    right, wrong = round(found.get("right", 0.0)), round(found.get("wrong", 0.0))
+    return Group(name, right + wrong, wrong)

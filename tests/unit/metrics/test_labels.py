@@ -1,0 +1,54 @@
+"""Counts of labels from Prometheus's answers: one query for all versions."""
+
+from __future__ import annotations
+
+from seatrial.judge.labels import Bin, Group
+from seatrial.metrics.label_types import LabelCounts
+from seatrial.metrics.labels import PrometheusLabels, counted
+from tests.unit.metrics.test_drift import NEW, OLD, Answers, row
+
+ROWS = [
+    row(1000.0, seatrial_family="matured"),
+    row(400.0, seatrial_family="labelled"),
+    row(390.0, seatrial_family="delay", le="3600.0"),
+    row(400.0, seatrial_family="delay", le="+Inf"),
+    row(30.0, seatrial_family="bin", bin="0.9", result="right"),
+    row(10.0, seatrial_family="bin", bin="0.9", result="wrong"),
+    row(34.5, seatrial_family="confidence", bin="0.9"),
+    row(5.0, seatrial_family="bin", bin="1.0", result="right"),
+    row(4.9, seatrial_family="confidence", bin="1.0"),
+    row(8.25, seatrial_family="squared"),
+    row(90.0, seatrial_family="slice", slice_name="region", slice="north", result="right"),
+    row(10.0, seatrial_family="slice", slice_name="region", slice="north", result="wrong"),
+    row(50.0, seatrial_family="slice", slice_name="region", slice="__other__", result="right"),
+]
+
+
+async def test_one_answer_holds_all_that_labels_say() -> None:
+    found = await PrometheusLabels(Answers(ROWS)).read_labels({OLD}, 5.0)
+    assert found.counts["ml", "scorer", OLD] == LabelCounts(
+        matured=1000,
+        labelled=400,
+        delays=((3600.0, 390.0), (float("inf"), 400.0)),
+        bins=(Bin(40, 30, 34.5), Bin(5, 5, 4.9)),
+        squared_errors=8.25,
+        slices={"region": (Group("__other__", 50, 0), Group("north", 100, 10))},
+    )
+
+
+async def test_one_query_serves_all_versions() -> None:
+    client = Answers([*ROWS, row(7.0, NEW, seatrial_family="matured")])
+    found = await PrometheusLabels(client).read_labels({OLD, NEW}, 5.0)
+    assert len(client.queries) == 1
+    assert found.counts["ml", "scorer", NEW] == LabelCounts(matured=7)
+
+
+async def test_a_prometheus_that_is_away_is_told_of_and_nobody_is_asked_for_nothing() -> None:
+    client = Answers(away="it is away")
+    assert (await PrometheusLabels(client).read_labels({OLD}, 5.0)).unavailable == "it is away"
+    assert (await PrometheusLabels(client).read_labels(set(), 5.0)).unavailable is None
+
+
+def test_the_query_keeps_apart_what_has_the_same_labels() -> None:
+    """Matured, labelled and squared errors have no label of their own: without a mark `or` would drop two of them."""
+    assert counted([OLD]).count("label_replace(") == 7
