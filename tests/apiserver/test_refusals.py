@@ -85,11 +85,11 @@ BAD_DEPLOYMENTS: dict[str, tuple[dict[str, Any], str]] = {
     "two routers": ({"spec__traffic__service": {}}, "traffic is by a gateway or by a service"),
     "shadow by a Service": (
         {"spec__traffic": BY_SERVICE, "spec__strategy__steps": [{"shadow": {}, "for": "1m"}]},
-        "steps of shadow, preview and experiment need traffic.gateway",
+        "a Service only divides by pods: steps of shadow, preview and experiment need traffic.gateway",
     ),
     "sticky users by a Service": (
         {"spec__traffic": BY_SERVICE, "spec__strategy__sticky": {}},
-        "strategy.sticky needs traffic.gateway",
+        "a Service only divides by pods: strategy.sticky needs traffic.gateway",
     ),
     "fallback of a Service": (
         {"spec__traffic": BY_SERVICE, "spec__fallback": {"backendRef": {"name": "rules", "port": 80}}},
@@ -380,6 +380,8 @@ BAD_SLOS: dict[str, tuple[dict[str, Any], str]] = {
 
 GOOD: dict[str, dict[str, Any]] = {
     "ModelDeployment": DEPLOYMENT,
+    "by a Service": changed(DEPLOYMENT, spec__traffic={"service": {}}),
+    "a fallback": changed(DEPLOYMENT, spec__fallback={"backendRef": {"name": "rules", "port": 80}, "afterPage": "10m"}),
     "one step, defaults": changed(DEPLOYMENT, spec__strategy={"steps": steps(100)}, spec__replicas=None),
     "32 steps": changed(DEPLOYMENT, spec__strategy__steps=steps(*range(1, 33))),
     "longest name": changed(DEPLOYMENT, metadata__name="a" * 45),
