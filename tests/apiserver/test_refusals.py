@@ -35,6 +35,7 @@ RISING = "spec.strategy.steps: Invalid value: weights must rise from step to ste
 
 ENDS = "freeze and override need `until`, the time at which they end; other commands have none"
 KIND_TIME = "steps of weight, shadow and preview need `for`, such as 10m; the others end by themselves"
+BY_SERVICE: dict[str, Any] = {"service": {}}
 SOME_DAY = "2030-01-01T00:00:00Z"
 
 
@@ -79,6 +80,28 @@ BAD_DEPLOYMENTS: dict[str, tuple[dict[str, Any], str]] = {
     "no gateway": (
         {"spec__traffic__gateway__parentRefs": []},
         "gateway.parentRefs in body should have at least 1 items",
+    ),
+    "no router": ({"spec__traffic__gateway": None}, "traffic is by a gateway or by a service"),
+    "two routers": ({"spec__traffic__service": {}}, "traffic is by a gateway or by a service"),
+    "shadow by a Service": (
+        {"spec__traffic": BY_SERVICE, "spec__strategy__steps": [{"shadow": {}, "for": "1m"}]},
+        "a Service only divides by pods: steps of shadow, preview and experiment need traffic.gateway",
+    ),
+    "sticky users by a Service": (
+        {"spec__traffic": BY_SERVICE, "spec__strategy__sticky": {}},
+        "a Service only divides by pods: strategy.sticky needs traffic.gateway",
+    ),
+    "fallback of a Service": (
+        {"spec__traffic": BY_SERVICE, "spec__fallback": {"backendRef": {"name": "rules", "port": 80}}},
+        "a Service has no fallback: it needs traffic.gateway",
+    ),
+    "a fallback without a port": (
+        {"spec__fallback": {"backendRef": {"name": "rules"}}},
+        "spec.fallback.backendRef.port: Required value",
+    ),
+    "preview where everybody is": (
+        {"spec__strategy__steps": [{"preview": {"hostnames": ["fraud-scorer.example.com"]}, "for": "1m"}]},
+        "a preview's host names lead to the candidate alone: they can't be those of traffic.gateway",
     ),
     "long name": (
         {"metadata__name": "a" * 46},
@@ -357,6 +380,8 @@ BAD_SLOS: dict[str, tuple[dict[str, Any], str]] = {
 
 GOOD: dict[str, dict[str, Any]] = {
     "ModelDeployment": DEPLOYMENT,
+    "by a Service": changed(DEPLOYMENT, spec__traffic={"service": {}}),
+    "a fallback": changed(DEPLOYMENT, spec__fallback={"backendRef": {"name": "rules", "port": 80}, "afterPage": "10m"}),
     "one step, defaults": changed(DEPLOYMENT, spec__strategy={"steps": steps(100)}, spec__replicas=None),
     "32 steps": changed(DEPLOYMENT, spec__strategy__steps=steps(*range(1, 33))),
     "longest name": changed(DEPLOYMENT, metadata__name="a" * 45),
