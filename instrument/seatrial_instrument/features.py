@@ -178,6 +178,8 @@ class Features:
         self, data: Mapping[str, Any], absent: Counter[str], rows: int, cells: NDArray[np.float64]
     ) -> None:  # fmt: skip
         """Count columns; a column that is not there is absent in every row."""
+        if uneven := [name for name, column in data.items() if len(column) != rows]:
+            raise ValueError(f"columns {uneven} have not the {rows} rows of others")
         numbers = np.full((rows, len(self._numeric)), np.nan)
         explained = np.zeros(len(self._numeric))
         for index, (name, missing) in enumerate(self._numeric):

@@ -141,16 +141,16 @@ class Instrument:
         if request is not None and request.kind is Kind.WARM_UP:
             return
         try:
-            if features is not None:
-                given = self._features.rows(features)
-                pick = self._sampler.pick(given, request.id if request else None)
-                kept = given if pick == ALL else len(range(given)[pick])
-                self._take(Rows(given, kept, self._features.copy(features, pick) if kept else None), kept)
             if predictions is not None:
                 told = Told(*map(copied, (predictions, confidence, defaulted, failed, slices)))
                 self._take(told, len(told.predictions))
                 if self._log and request:
                     self._log.tell(request, told)
+            if features is not None:
+                given = self._features.rows(features)
+                pick = self._sampler.pick(given, request.id if request else None)
+                kept = given if pick == ALL else len(range(given)[pick])
+                self._take(Rows(given, kept, self._features.copy(features, pick) if kept else None), kept)
         except Exception as error:  # noqa: BLE001 # counting must never cost a client its answer
             with self._lock:
                 self._complain(error)
