@@ -86,6 +86,10 @@ bench: deploy demo-image ## measure in the running cluster and print the figures
 demo: deploy demo-image ## show four versions under load: promoted, and rolled back twice
 	$(IN_CLUSTER) $(BIN)/python -m demo.story
 
+.PHONY: demo-drift
+demo-drift: deploy demo-image ## show drift: a broken feature pipeline is rolled back, a changed world is not blamed on anyone
+	$(IN_CLUSTER) $(BIN)/python -m demo.drift
+
 .PHONY: demo-down
 demo-down: cluster-down ## remove the demo and its cluster
 

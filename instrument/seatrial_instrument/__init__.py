@@ -4,7 +4,8 @@ The series are described in the metric contract of Seatrial (`docs/guide/metrics
 """
 
 from seatrial_instrument import profile
-from seatrial_instrument.instrument import Instrument, Options
+from seatrial_instrument.instrument import Instrument
+from seatrial_instrument.options import Options
 from seatrial_instrument.reference import Categorical, Numeric, Profile
 from seatrial_instrument.request import ErrorType, Kind, Request, current
 

@@ -11,14 +11,16 @@ from __future__ import annotations
 import fcntl
 import itertools
 import os
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
+
+    from seatrial_instrument.series import Layout
 
 
 class Cells(Protocol):
@@ -104,3 +106,20 @@ class SharedCells:
             os.ftruncate(descriptor, self._size * np.dtype(np.float64).itemsize)
             return np.memmap(path, np.float64, "r+", shape=(self._size,)).view(np.ndarray)
         raise AssertionError("counting never ends")
+
+
+def cells_for(folder: Path | str | None, model_name: str, layout: Layout) -> Cells:
+    """Make the cells of an instrument: shared ones when there is a folder, own ones otherwise.
+
+    Parameters
+    ----------
+    folder
+        Where processes share counts; default: the variable PROMETHEUS_MULTIPROC_DIR.
+    model_name, layout
+        What is counted: only processes with the same model and layout add up.
+    """
+    folder = folder or os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if not folder:
+        return OwnCells(layout.size)
+    name = re.sub(r"[^\w-]", "_", model_name, flags=re.ASCII)
+    return SharedCells(Path(folder), f"ml_model.{name}.{layout.sha256[:16]}", layout.size)

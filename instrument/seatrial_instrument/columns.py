@@ -92,6 +92,11 @@ def numeric(column: Any) -> NumericColumn:  # noqa: ANN401 # anything that numpy
     return NumericColumn(values, nulls, mistyped)
 
 
+def is_numbers(data: object) -> bool:
+    """Tell whether this is a plain array of numbers, without a mask."""
+    return isinstance(data, np.ndarray) and data.dtype.kind in _NUMBERS and not isinstance(data, np.ma.MaskedArray)
+
+
 def is_null(value: object) -> bool:
     """Tell whether this says that there is no value; NaN is another thing."""
     return type(value).__name__ in _NULLS

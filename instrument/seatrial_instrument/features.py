@@ -11,9 +11,10 @@ from seatrial_instrument import columns
 from seatrial_instrument.blocks import NumericBlock
 from seatrial_instrument.reference import OTHER, Categorical, Numeric
 from seatrial_instrument.sampling import ALL
+from seatrial_instrument.waiting import copied
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -26,17 +27,8 @@ _RANGE: Final = "ml_model_feature_out_of_range", "Values outside the training ra
 _VALUE: Final = "ml_model_feature_value", "Values on the edges of the training profile"
 _CATEGORY: Final = "ml_model_feature_category", "Values by category"
 _REASONS: Final = ("null", "absent", "type")
-_NUMBERS: Final = "fiub"
 _TABLE: Final = 2
 _MISTYPED: Final = object()
-
-
-class Counted(NamedTuple):
-    """What a batch adds: rows, to the block of numeric features, and to single places."""
-
-    rows: int
-    block: NDArray[np.float64]
-    single: Mapping[int, int]
 
 
 class CategoryPlaces:
@@ -111,8 +103,8 @@ class Features:
             return len(data)
         return next((len(columns.column_of(data, name)) for name in columns.names_of(data)), 0)  # type: ignore[arg-type] # a column has a length
 
-    def count(self, data: Any, pick: slice) -> Counted:  # noqa: ANN401 # any table
-        """Count a batch; nothing is added yet.
+    def copy(self, data: Any, pick: slice) -> Any:  # noqa: ANN401 # any table
+        """Copy what is to be counted of a batch.
 
         Parameters
         ----------
@@ -120,6 +112,11 @@ class Features:
             A matrix of shape (rows, all columns of the model), or any table with named columns, or a list of records.
         pick
             Which rows.
+
+        Returns
+        -------
+        Any
+            A matrix, a mapping of watched columns, or a list of records.
 
         Raises
         ------
@@ -131,46 +128,58 @@ class Features:
                 raise ValueError(
                     f"the matrix has {data.shape[1]} columns, the profile's model has {len(self._columns)}"
                 )
-            if pick != ALL:
-                data = data[pick]
-            if data.dtype.kind in _NUMBERS and not isinstance(data, np.ma.MaskedArray):
-                return self._count_matrix(data)
-            data = dict(zip(self._columns, data.T, strict=True))
-        elif columns.is_records(data):
-            return self._count_records(data[pick])
-        else:
-            names = set(columns.names_of(data))
-            data = {name: columns.column_of(data, name)[pick] for name in self._watched if name in names}  # type: ignore[index] # a column can be sliced
-        return self._count_columns(data, Counter(), len(next(iter(data.values()), ())))
+            return data.copy() if pick == ALL else data[pick].copy()
+        if columns.is_records(data):
+            return [dict(record) for record in data[pick]]
+        names = set(columns.names_of(data))
+        there = [name for name in self._watched if name in names]
+        return {name: copied(columns.column_of(data, name)[pick]) for name in there}  # type: ignore[index] # columns have slices
 
-    def add(self, cells: NDArray[np.float64], counted: Counted) -> None:
-        """Add what a batch counts."""
-        self._block.add(cells, counted.block)
-        cells[self._rows] += counted.rows
-        for at, rows in counted.single.items():
-            cells[at] += rows
+    def count(self, tables: Iterable[tuple[int, Any]], cells: NDArray[np.float64]) -> None:
+        """Count copied batches.
+
+        Parameters
+        ----------
+        tables
+            Rows of each, and what `copy` made of it.
+        cells
+            Receives the counts.
+        """
+        matrices = []
+        for rows, table in tables:
+            if columns.is_numbers(table):
+                matrices.append(table)
+            elif isinstance(table, np.ndarray):
+                self._count_columns(dict(zip(self._columns, table.T, strict=True)), Counter(), rows, cells)
+            elif isinstance(table, list):
+                self._count_records(table, cells)
+            else:
+                self._count_columns(table, Counter(), rows, cells)
+        if matrices:
+            self._count_matrix(matrices[0] if len(matrices) == 1 else np.concatenate(matrices), cells)
 
     @property
     def _watched(self) -> list[str]:
         return [*(name for name, _ in self._numeric), *(category.name for category in self._categorical)]
 
-    def _count_matrix(self, data: NDArray[Any]) -> Counted:
+    def _count_matrix(self, data: NDArray[Any], cells: NDArray[np.float64]) -> None:
         numbers = data if self._chosen is None else data[:, self._chosen]
-        if not self._categorical:
-            return Counted(len(data), self._block.count(numbers.astype(np.float64, copy=False)), {})
-        single: Counter[int] = Counter()
+        cells[self._rows] += len(data)
+        self._block.add(cells, self._block.count(numbers.astype(np.float64, copy=False)))
         for category, index in zip(self._categorical, self._chosen_categories, strict=True):
-            _count_category(category, data[:, index].tolist(), 0, single)
-        return Counted(len(data), self._block.count(numbers.astype(np.float64, copy=False)), single)
+            _count_category(category, data[:, index].tolist(), 0, cells)
 
-    def _count_records(self, records: Sequence[Mapping[str, object]]) -> Counted:
+    def _count_records(self, records: Sequence[Mapping[str, object]], cells: NDArray[np.float64]) -> None:
         data = {name: [record.get(name) for record in records] for name in self._watched}
         absent = Counter({name: sum(name not in record for record in records) for name in self._watched})
-        return self._count_columns(data, absent, len(records))
+        self._count_columns(data, absent, len(records), cells)
 
-    def _count_columns(self, data: Mapping[str, Any], absent: Counter[str], rows: int) -> Counted:
+    def _count_columns(
+        self, data: Mapping[str, Any], absent: Counter[str], rows: int, cells: NDArray[np.float64]
+    ) -> None:  # fmt: skip
         """Count columns; a column that is not there is absent in every row."""
-        single: Counter[int] = Counter()
+        if uneven := [name for name, column in data.items() if len(column) != rows]:
+            raise ValueError(f"columns {uneven} have not the {rows} rows of others")
         numbers = np.full((rows, len(self._numeric)), np.nan)
         explained = np.zeros(len(self._numeric))
         for index, (name, missing) in enumerate(self._numeric):
@@ -179,13 +188,16 @@ class Features:
                 numbers[:, index], nulls, mistyped = columns.numeric(data[name])
                 found = {"null": nulls - absent[name], "absent": absent[name], "type": mistyped}
             explained[index] = sum(found.values())
-            single.update({missing[reason]: count for reason, count in found.items() if count})
+            for reason, count in found.items():
+                cells[missing[reason]] += count
         block = self._block.count(numbers)
         self._block.missing(block)[:] -= explained
+        self._block.add(cells, block)
+        cells[self._rows] += rows
         for category in self._categorical:
-            values = columns.values_of(data[category.name]) if category.name in data else [None] * rows
-            _count_category(category, values, absent[category.name] if category.name in data else rows, single)
-        return Counted(rows, block, single)
+            there = category.name in data
+            values = columns.values_of(data[category.name]) if there else [None] * rows
+            _count_category(category, values, absent[category.name] if there else rows, cells)
 
     def _numeric_series(self, index: int, layout: Layout) -> Mapping[str, int]:
         block, feature = self._block, self._block.columns[index]
@@ -210,21 +222,21 @@ def _category_series(feature: Categorical, layout: Layout) -> _Category:
     )
 
 
-def _count_category(category: _Category, values: Sequence[Any], absent: int, single: Counter[int]) -> None:
+def _count_category(category: _Category, values: Sequence[Any], absent: int, cells: NDArray[np.float64]) -> None:
     try:
         seen = Counter(values)
     except TypeError:  # a list or the like is no category
         scalar = (str, int, float)
         seen = Counter(v if isinstance(v, scalar) or columns.is_null(v) else _MISTYPED for v in values)
-    single[category.rows] += len(values)
-    single[category.missing["absent"]] += absent
-    single[category.missing["null"]] -= absent
-    single[category.missing["type"]] += seen.pop(_MISTYPED, 0)
+    cells[category.rows] += len(values)
+    cells[category.missing["absent"]] += absent
+    cells[category.missing["null"]] -= absent
+    cells[category.missing["type"]] += seen.pop(_MISTYPED, 0)
     for value, rows in seen.items():
         at = category.places.of(value)
         if at is None:
-            single[category.missing["nan" if isinstance(value, float) else "null"]] += rows
+            cells[category.missing["nan" if isinstance(value, float) else "null"]] += rows
             continue
-        single[at] += rows
+        cells[at] += rows
         if at == category.places.other:
-            single[category.unknown] += rows
+            cells[category.unknown] += rows

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
-import re
 import threading
 import time
 import weakref
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import numpy as np
 from prometheus_client import REGISTRY
 
-from seatrial_instrument.cells import Cells, OwnCells, SharedCells
+from seatrial_instrument.cells import SharedCells, cells_for
 from seatrial_instrument.constants import constants
 from seatrial_instrument.features import Features
-from seatrial_instrument.predictions import Flaw, Predictions
+from seatrial_instrument.options import Options
+from seatrial_instrument.predictions import Predictions
 from seatrial_instrument.request import ErrorType, Kind, current
 from seatrial_instrument.sampling import ALL, Sampler
 from seatrial_instrument.series import Layout
-from seatrial_instrument.traffic import AGE_EDGES_S, LATENCY_EDGES_S, Ages, Checks, Traffic
+from seatrial_instrument.traffic import Ages, Checks, Traffic
+from seatrial_instrument.waiting import Answered, Rows, Told, copied, together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
-    import numpy as np
     from numpy.typing import ArrayLike, NDArray
     from prometheus_client import CollectorRegistry
     from prometheus_client.metrics_core import Metric
@@ -35,54 +36,12 @@ if TYPE_CHECKING:
     from seatrial_instrument.prediction_log import PredictionLog
     from seatrial_instrument.reference import Profile
 
+_Item = TypeVar("_Item", Rows, Told, Answered)
 _LOG: Final = logging.getLogger("seatrial_instrument")
 _COMPLAIN_EVERY_S: Final = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What an instrument counts, and how much of it; all series are made of this and the profile.
-
-    Attributes
-    ----------
-    latency_edges_s
-        Edges of the latency histogram in seconds; one of them is the objective's threshold.
-    age_edges_s
-        Edges of the feature age histogram in seconds.
-    feature_groups
-        Groups of features whose age is told.
-    checks
-        Results to count, by name of the check.
-    slices
-        Values to tell apart, by name of the slice (tenant, region, cohort).
-    max_slices
-        Cap on their number, over all names.
-    sample_ratio
-        Share of requests whose features are counted, 0..1; chosen by the request's id, so that two versions that get
-        the same request choose alike.
-    max_rows_per_s
-        Rows per second of which features are counted, at most.
-    folder
-        Where processes share their counts; default: the variable PROMETHEUS_MULTIPROC_DIR, and without it one process.
-    strict
-        Raise errors in the caller instead of counting and logging them: for tests of a server, not for production.
-    """
-
-    latency_edges_s: Sequence[float] = LATENCY_EDGES_S
-    age_edges_s: Sequence[float] = AGE_EDGES_S
-    feature_groups: Sequence[str] = ()
-    checks: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    slices: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    max_slices: int = 50
-    sample_ratio: float = 1.0
-    max_rows_per_s: float = 10_000
-    folder: Path | str | None = None
-    strict: bool = False
-
-    def __post_init__(self) -> None:
-        declared = sum(len(values) for values in self.slices.values())
-        if declared > self.max_slices:
-            raise ValueError(f"{declared} slices are declared, at most {self.max_slices} are allowed: merge small ones")
+_TICK_S: Final = 0.5
+_ENOUGH: Final = 512
+"""Rows and calls that are counted together: few enough that nobody notices the time it takes, a fraction of 1 ms."""
 
 
 DEFAULTS: Final = Options()
@@ -140,8 +99,12 @@ class Instrument:
         self._sampler = Sampler(options.sample_ratio, options.max_rows_per_s, clock)
         self._layout = layout
         self._constants = constants(profile, model_name)
-        self._cells = _cells(options.folder, model_name, layout)
+        self._cells = cells_for(options.folder, model_name, layout)
+        self._is_shared = isinstance(self._cells, SharedCells)
         self._lock = threading.Lock()
+        self._waiting: deque[Rows | Told | Answered] = deque()
+        self._waiting_rows = 0
+        self._ticker: threading.Thread | None = None
         _INSTRUMENTS.add(self)
         if registry is not None:
             registry.register(self)
@@ -178,22 +141,19 @@ class Instrument:
         if request is not None and request.kind is Kind.WARM_UP:
             return
         try:
-            if features is not None:
-                self._observe_features(features, request.id if request else None)
             if predictions is not None:
-                with self._lock:
-                    cells = self._cells.values
-                    flaws = self._predictions.count(predictions, defaulted, failed, cells)
-                    if confidence is not None:
-                        self._predictions.count_confidence(confidence, cells)
-                    if slices:
-                        worst = [Flaw.NONE] * _rows(predictions) if flaws is None else flaws.tolist()
-                        self._predictions.count_slices(slices, worst, cells)
+                told = Told(*map(copied, (predictions, confidence, defaulted, failed, slices)))
+                self._take(told, len(told.predictions))
                 if self._log and request:
-                    first = next(iter(predictions.values())) if isinstance(predictions, Mapping) else predictions
-                    self._log.tell(request, first, confidence=confidence, failed=failed, slices=slices)
+                    self._log.tell(request, told)
+            if features is not None:
+                given = self._features.rows(features)
+                pick = self._sampler.pick(given, request.id if request else None)
+                kept = given if pick == ALL else len(range(given)[pick])
+                self._take(Rows(given, kept, self._features.copy(features, pick) if kept else None), kept)
         except Exception as error:  # noqa: BLE001 # counting must never cost a client its answer
-            self._complain(error)
+            with self._lock:
+                self._complain(error)
 
     def outcome(self, check: str, result: str, count: int = 1) -> None:
         """Count the result of a declared check, such as a safety filter or a user's feedback."""
@@ -215,11 +175,23 @@ class Instrument:
         kind
             What the request was for.
         """
-        self._add(lambda cells: self._traffic.add(duration_s, error_type, kind, cells))
+        self._take(Answered(duration_s, error_type, kind), 0)
+
+    def flush(self) -> None:
+        """Count what is waiting; the metrics page does this by itself."""
+        with self._lock:
+            items = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            self._waiting_rows = 0
+            self._count([item for item in items if isinstance(item, Rows)], self._count_rows)
+            self._count([item for item in items if isinstance(item, Told)], self._count_answers)
+            self._count([item for item in items if isinstance(item, Answered)], self._traffic.add)
 
     def collect(self) -> Iterator[Metric]:
         """Write all series; the registry calls this."""
-        yield from self._layout.metrics(self._cells.total())
+        self.flush()
+        with self._lock:
+            values = self._cells.total()
+        yield from self._layout.metrics(values)
         yield from self._constants
 
     def describe(self) -> Iterator[Metric]:
@@ -227,31 +199,53 @@ class Instrument:
         yield from self._layout.metrics(None)
         yield from self._constants
 
-    def _observe_features(self, features: Any, request_id: str | None) -> None:  # noqa: ANN401 # any table
-        rows = self._features.rows(features)
-        pick = self._sampler.pick(rows, request_id)
-        kept = rows if pick == ALL else len(range(rows)[pick])
-        counted = self._features.count(features, pick) if kept else None
-        with self._lock:
-            cells = self._cells.values
-            if counted:
-                cells[self._rows[True]] += kept
-                self._features.add(cells, counted)
-            if kept < rows:
-                cells[self._rows[False]] += rows - kept
+    def _take(self, item: Rows | Told | Answered, rows: int) -> None:
+        """Let something wait, until there is enough to be counted together."""
+        self._waiting.append(item)
+        self._waiting_rows += rows + 1
+        if self._strict or self._waiting_rows >= _ENOUGH:
+            self.flush()
+        elif self._is_shared and self._ticker is None:
+            self._ticker = threading.Thread(target=_tick, args=(weakref.ref(self),), daemon=True, name="instrument")
+            self._ticker.start()
+
+    def _count(self, items: list[_Item], count: Callable[[list[_Item], NDArray[np.float64]], None]) -> None:
+        """Count items together, or one by one when one of them can't be counted."""
+        if not items:
+            return
+        counts = np.zeros(self._layout.size)
+        try:
+            count(items, counts)
+        except Exception as error:  # noqa: BLE001 # counting must never cost a client its answer
+            if len(items) == 1:
+                self._complain(error)
+                return
+            for item in items:
+                self._count([item], count)
+        else:
+            self._cells.values += counts
+
+    def _count_rows(self, batches: list[Rows], cells: NDArray[np.float64]) -> None:
+        kept = sum(batch.kept for batch in batches)
+        cells[self._rows[True]] += kept
+        cells[self._rows[False]] += sum(batch.given for batch in batches) - kept
+        self._features.count([(batch.kept, batch.table) for batch in batches if batch.kept], cells)
+
+    def _count_answers(self, batches: list[Told], cells: NDArray[np.float64]) -> None:
+        for batch in together(batches):
+            self._predictions.count(batch, cells)
 
     def _add(self, add: Callable[[NDArray[np.float64]], None]) -> None:
-        try:
-            with self._lock:
+        with self._lock:
+            try:
                 add(self._cells.values)
-        except Exception as error:  # noqa: BLE001 # counting must never cost a client its answer
-            self._complain(error)
+            except Exception as error:  # noqa: BLE001 # counting must never cost a client its answer
+                self._complain(error)
 
     def _complain(self, error: Exception) -> None:
         if self._strict:
             raise error
-        with self._lock:
-            self._cells.values[self._errors] += 1
+        self._cells.values[self._errors] += 1
         if self._clock() - self._complained_s >= _COMPLAIN_EVERY_S:
             self._complained_s = self._clock()
             trace = error.__traceback__
@@ -266,19 +260,20 @@ class Instrument:
 
     def _after_fork(self) -> None:
         self._lock = threading.Lock()
+        self._waiting.clear()  # the parent counts it
+        self._ticker = None
         self._cells.after_fork()
 
 
-def _rows(predictions: Any) -> int:  # noqa: ANN401 # any column or columns
-    return len(next(iter(predictions.values())) if isinstance(predictions, Mapping) else predictions)
-
-
-def _cells(folder: Path | str | None, model_name: str, layout: Layout) -> Cells:
-    folder = folder or os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-    if not folder:
-        return OwnCells(layout.size)
-    name = re.sub(r"[^\w-]", "_", model_name, flags=re.ASCII)
-    return SharedCells(Path(folder), f"ml_model.{name}.{layout.sha256[:16]}", layout.size)
+def _tick(reference: weakref.ref[Instrument]) -> None:
+    """Count what is waiting every now and then, so that other processes can show it."""
+    while True:
+        time.sleep(_TICK_S)
+        instrument = reference()
+        if instrument is None:
+            return
+        instrument.flush()
+        del instrument
 
 
 _INSTRUMENTS: Final[weakref.WeakSet[Instrument]] = weakref.WeakSet()
@@ -290,3 +285,9 @@ def _after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_after_fork)
+
+
+@atexit.register
+def _at_exit() -> None:
+    for instrument in _INSTRUMENTS:
+        instrument.flush()

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 
 _OURS: Final = {VERSION_HEADER, REQUEST_ID_HEADER}
+_READ: Final = tuple(name.encode() for name in (REQUEST_ID_HEADER, "host", WARM_UP_HEADER, SHADOW_HEADER))
+_WRITTEN: Final = {name.encode() for name in _OURS}
+_REQUEST_ID: Final = REQUEST_ID_HEADER.encode()
 
 
 class _Middleware:
@@ -76,6 +79,7 @@ class ASGIMiddleware(_Middleware):
     def __init__(self, app: ASGIApplication, instrument: Instrument, *, version: str, paths: str | None = None) -> None:
         super().__init__(instrument, version, paths)
         self._app = app
+        self._version_header = (VERSION_HEADER.encode(), version.encode("latin-1"))
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Pass a request on, and count it when its answer is complete."""
@@ -83,14 +87,9 @@ class ASGIMiddleware(_Middleware):
             await self._app(scope, receive, send)
             return
         began_s = time.perf_counter()
-        sent = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        request = request_of(
-            sent.get(REQUEST_ID_HEADER), sent.get("host", ""), sent.get(WARM_UP_HEADER), sent.get(SHADOW_HEADER)
-        )
-        added = [
-            (VERSION_HEADER.encode(), self._version.encode("latin-1")),
-            (REQUEST_ID_HEADER.encode(), request.id.encode()),
-        ]
+        sent = dict(scope["headers"])
+        request = request_of(*(sent.get(name, b"").decode("latin-1") for name in _READ))
+        added = [self._version_header, (_REQUEST_ID, request.id.encode())]
         status: int | None = None
         complete = False
 
@@ -98,7 +97,7 @@ class ASGIMiddleware(_Middleware):
             nonlocal status, complete
             if message["type"] == "http.response.start":
                 status = message["status"]
-                kept = [header for header in message.get("headers", ()) if header[0].lower().decode() not in _OURS]
+                kept = [header for header in message.get("headers", ()) if header[0].lower() not in _WRITTEN]
                 message = {**message, "headers": [*kept, *added]}
             elif message["type"] == "http.response.body" and not message.get("more_body"):
                 complete = True

@@ -10,33 +10,25 @@ import time
 import urllib.error
 import urllib.request
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from seatrial_instrument import columns
-from seatrial_instrument.request import Kind, Request
+from seatrial_instrument.request import Kind
 from seatrial_instrument.sampling import share_of
+from seatrial_instrument.waiting import answers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import ArrayLike
+    from seatrial_instrument.request import Request
+    from seatrial_instrument.waiting import Told
 
 _LOG: Final = logging.getLogger("seatrial_instrument")
 _EVERY_S: Final = 1.0
 _TIMEOUT_S: Final = 5.0
 _COMPLAIN_EVERY_S: Final = 60.0
 _AT_A_TIME: Final = 1000
-
-
-class _Answer(NamedTuple):
-    request: Request
-    at_s: float
-    predictions: list[Any]
-    confidence: list[float | None]
-    failed: list[bool]
-    slices: Mapping[str, Any]
 
 
 class PredictionLog:
@@ -88,28 +80,16 @@ class PredictionLog:
         self._url = url.rstrip("/") + "/predictions"
         self._token = token or os.environ.get("SEATRIAL_JOINER_TOKEN", "")
         self._ratio = ratio
-        self._waiting: deque[_Answer] = deque(maxlen=capacity)
+        self._waiting: deque[tuple[Request, float, Told]] = deque(maxlen=capacity)
         self._process = 0
         self._complained_s = float("-inf")
         self._ended = threading.Event()
 
-    def tell(
-        self,
-        request: Request,
-        predictions: Any,  # noqa: ANN401 # any column
-        *,
-        confidence: ArrayLike | None = None,
-        failed: ArrayLike | None = None,
-        slices: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Hand over the answers of one request; the arguments are those of `Instrument.observe`."""
+    def tell(self, request: Request, told: Told) -> None:
+        """Hand over the answers of one request."""
         if share_of(request.id) >= self._ratio:
             return
-        # Copied: a server may use its arrays again.
-        values = list(columns.values_of(predictions))
-        flags = np.broadcast_to(np.array(False if failed is None else failed, bool), len(values)).tolist()
-        stated = [None] * len(values) if confidence is None else np.array(confidence, float).ravel().tolist()
-        self._waiting.append(_Answer(request, time.time(), values, stated, flags, slices or {}))
+        self._waiting.append((request, time.time(), told))
         if self._process != os.getpid():  # a thread does not outlive a fork
             self._process = os.getpid()
             self._ended = threading.Event()
@@ -129,7 +109,7 @@ class PredictionLog:
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(_AT_A_TIME, len(self._waiting)))]
             try:
-                self._post("\n".join(line for answer in batch for line in self._lines(answer)))
+                self._post("\n".join(line for answer in batch for line in self._lines(*answer)))
             except urllib.error.HTTPError as error:
                 with error:
                     self._complain(f"the joiner refuses predictions: HTTP {error.code}")
@@ -147,30 +127,34 @@ class PredictionLog:
         with urllib.request.urlopen(request, timeout=_TIMEOUT_S):  # noqa: S310 # see above
             pass
 
-    def _lines(self, answer: _Answer) -> list[str]:
-        rows = len(answer.predictions)
-        sliced = {
-            name: [given] * rows if isinstance(given, (str, int)) else columns.values_of(given)
-            for name, given in answer.slices.items()
-        }
-        return [
-            json.dumps(
-                {
-                    "request_id": answer.request.id,
-                    "row": row,
-                    "rollout": self._rollout,
-                    "version": self._version,
-                    "at_s": answer.at_s,
-                    "predicted": None if answer.failed[row] or value != value else value,  # noqa: PLR0124 # NaN is no answer
-                    "confidence": answer.confidence[row],
-                    "slices": {name: str(columns.category(given[row])) for name, given in sliced.items()},
-                    "shadow": answer.request.kind is Kind.SHADOW,
-                }
-            )
-            for row, value in enumerate(answer.predictions)
-        ]
+    def _lines(self, request: Request, at_s: float, told: Told) -> list[str]:
+        batch = answers(told)
+        first = batch.predictions
+        if isinstance(first, Mapping):
+            first = next(iter(first.values()))
+        common = {
+            "request_id": request.id, "rollout": self._rollout, "version": self._version, "at_s": at_s,
+            "shadow": request.kind is Kind.SHADOW,
+        }  # fmt: skip
+        lines = []
+        for row, value in enumerate(columns.values_of(first)):
+            failed = value != value or (batch.failed is not None and batch.failed[row])  # noqa: PLR0124 # NaN
+            line = {
+                **common,
+                "row": row,
+                "predicted": None if failed else value,
+                "confidence": None if batch.confidence is None else float(batch.confidence[row]),
+                "slices": {name: str(columns.category(given[row])) for name, given in batch.slices.items()},
+            }
+            lines.append(json.dumps(line, default=_plain))
+        return lines
 
     def _complain(self, text: str) -> None:
         if time.monotonic() - self._complained_s >= _COMPLAIN_EVERY_S:
             self._complained_s = time.monotonic()
             _LOG.warning("%s; %d answers wait at %s", text, len(self._waiting), self._url)
+
+
+def _plain(value: object) -> object:
+    """Turn one of numpy's scalars into Python's own."""
+    return value.item() if isinstance(value, np.generic) else str(value)

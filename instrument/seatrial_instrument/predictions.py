@@ -17,10 +17,11 @@ from seatrial_instrument.reference import OTHER, Categorical, Distribution, Nume
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     from seatrial_instrument.reference import Profile
     from seatrial_instrument.series import Layout
+    from seatrial_instrument.waiting import Answers
 
 CONFIDENCE_EDGES: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 _SLICED: Final = "ml_model_slice_predictions", "Predicted rows by slice"
@@ -145,48 +146,36 @@ class Predictions:
             for outcome in dict.fromkeys(_OUTCOMES)
         }
 
-    def count(
-        self,
-        answers: Any,  # noqa: ANN401 # any column or columns
-        defaulted: ArrayLike | None,
-        failed: ArrayLike | None,
-        cells: NDArray[np.float64],
-    ) -> NDArray[np.int8] | None:
+    def count(self, batch: Answers, cells: NDArray[np.float64]) -> None:
         """Count a batch of answers.
-
-        Parameters
-        ----------
-        answers
-            The only output, or a mapping of output to column; one value for each row.
-        defaulted, failed
-            One flag for each row, or one for all: the answer rests on imputed features or is a default; the answer is
-            an error that is sent as a success.
-        cells
-            Receives the counts.
-
-        Returns
-        -------
-        NDArray[np.int8] | None
-            The worst `Flaw` of each row; None when there is none in any.
 
         Raises
         ------
+        KeyError
+            A slice was not declared.
         ValueError
             Outputs are missing, unknown, or differ in length.
         """
-        given = self._by_output(answers)
-        rows = len(next(iter(given.values())))
-        bad = None if failed is None else np.broadcast_to(np.asarray(failed, bool), rows)
-        good = None if bad is None else ~bad
+        flaws = self._count_answers(batch, cells)
+        if batch.confidence is not None:
+            self._confidence.add(cells, self._confidence.count(batch.confidence[:, None]))
+        if batch.slices:
+            worst = [Flaw.NONE] * batch.rows if flaws is None else flaws.tolist()
+            self._count_slices(batch.slices, worst, cells)
+
+    def _count_answers(self, batch: Answers, cells: NDArray[np.float64]) -> NDArray[np.int8] | None:
+        """Count answers; return the worst `Flaw` of each row, or None when there is none in any."""
+        given, rows, bad = self._by_output(batch.predictions), batch.rows, batch.failed
+        good = None if bad is None or not bad.any() else ~bad
         found = []
         for name, column in given.items():
             if len(column) != rows:
                 raise ValueError(f"output {name} has {len(column)} rows, others have {rows}")
             if name in self._outputs:
                 found.append(self._outputs[name].count(column, good, cells))
-        if defaulted is not None:
-            found.append(np.where(np.broadcast_to(np.asarray(defaulted, bool), rows), Flaw.IMPUTED, 0).astype(np.int8))
-        if bad is not None:
+        if batch.defaulted is not None and batch.defaulted.any():
+            found.append(np.where(batch.defaulted, Flaw.IMPUTED, 0).astype(np.int8))
+        if bad is not None and good is not None:
             found.append(np.where(bad, Flaw.ERROR, 0).astype(np.int8))
         flawed = [flaws for flaws in found if flaws is not None]
         if not flawed:
@@ -196,21 +185,9 @@ class Predictions:
         cells[self._flaws] += np.bincount(worst, minlength=len(Flaw))
         return worst
 
-    def count_confidence(self, confidence: ArrayLike, cells: NDArray[np.float64]) -> None:
-        """Count stated confidence, 0..1, one for each row."""
-        values = np.asarray(confidence, np.float64).reshape(-1, 1)
-        self._confidence.add(cells, self._confidence.count(values))
-
-    def count_slices(self, slices: Mapping[str, Any], flaws: list[int], cells: NDArray[np.float64]) -> None:
-        """Count rows by slice: one value for each row, or one for all; undeclared values count as `__other__`.
-
-        Raises
-        ------
-        KeyError
-            A slice was not declared.
-        """
-        for name, given in slices.items():
-            values = [given] * len(flaws) if isinstance(given, (str, int)) else columns.values_of(given)
+    def _count_slices(self, slices: Mapping[str, Sequence[Any]], flaws: list[int], cells: NDArray[np.float64]) -> None:
+        """Count rows by slice; undeclared values count as `__other__`."""
+        for name, values in slices.items():
             for (value, flaw), rows in Counter(zip(values, flaws, strict=True)).items():
                 key = (name, columns.category(value) or OTHER, _OUTCOMES[flaw])
                 at = self._slices.get(key)

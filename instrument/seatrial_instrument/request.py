@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import random
 import re
-import uuid
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
@@ -67,7 +67,9 @@ def request_of(request_id: str | None, host: str, warm_up: str | None, shadow: s
     request_id, host, warm_up, shadow
         Values of the headers; a proxy that mirrors a request (Envoy) adds `-shadow` to the host.
     """
-    identity = request_id if request_id and _SAFE_ID.fullmatch(request_id) else uuid.uuid4().hex
+    identity = (
+        request_id if request_id and _SAFE_ID.fullmatch(request_id) else f"{random.getrandbits(128):032x}"
+    )  # a name, no secret
     if warm_up:
         return Request(identity, Kind.WARM_UP)
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from seatrial_instrument.series import Layout
+    from seatrial_instrument.waiting import Answered
 
 LATENCY_EDGES_S: Final = (
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0,
@@ -34,7 +35,7 @@ class Traffic:
     """
 
     def __init__(self, edges_s: Sequence[float], layout: Layout) -> None:
-        self._edges = tuple(edges_s)
+        self._edges = np.array(edges_s, np.float64)
         self._counts = {
             error: layout.counter("ml_model_requests", "Answered requests, mirrored ones included", error_type=error)
             for error in ErrorType
@@ -49,17 +50,19 @@ class Traffic:
         self._durations = layout.histogram("ml_model_request_duration_seconds", text, edges_s, with_sum=True)
         self._warm_up = layout.counter("ml_model_warmup_requests", "Requests marked as warm-up")
 
-    def add(self, duration_s: float, error: ErrorType, kind: Kind, cells: NDArray[np.float64]) -> None:
-        """Count one request."""
-        if kind is Kind.WARM_UP:
-            cells[self._warm_up] += 1
-            return
-        cells[self._counts[error]] += 1
-        if kind is Kind.SHADOW:
-            cells[self._mirrored[error]] += 1
-        places = self._durations
-        cells[places.start + bisect_left(self._edges, duration_s) : places.stop - 1] += 1
-        cells[places.stop - 1] += duration_s
+    def add(self, requests: Sequence[Answered], cells: NDArray[np.float64]) -> None:
+        """Count requests."""
+        for (error, kind), count in Counter((request.error_type, request.kind) for request in requests).items():
+            if kind is Kind.WARM_UP:
+                cells[self._warm_up] += count
+                continue
+            cells[self._counts[error]] += count
+            if kind is Kind.SHADOW:
+                cells[self._mirrored[error]] += count
+        durations_s = np.array([request.duration_s for request in requests if request.kind is not Kind.WARM_UP])
+        durations_s.sort()
+        below = durations_s.searchsorted(self._edges, "right")
+        cells[self._durations] += [*below, len(durations_s), durations_s.sum()]
 
 
 class Ages:

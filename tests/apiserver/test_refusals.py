@@ -35,6 +35,7 @@ RISING = "spec.strategy.steps: Invalid value: weights must rise from step to ste
 
 ENDS = "freeze and override need `until`, the time at which they end; other commands have none"
 KIND_TIME = "steps of weight, shadow and preview need `for`, such as 10m; the others end by themselves"
+BY_SERVICE: dict[str, Any] = {"service": {}}
 SOME_DAY = "2030-01-01T00:00:00Z"
 
 
@@ -80,6 +81,28 @@ BAD_DEPLOYMENTS: dict[str, tuple[dict[str, Any], str]] = {
         {"spec__traffic__gateway__parentRefs": []},
         "gateway.parentRefs in body should have at least 1 items",
     ),
+    "no router": ({"spec__traffic__gateway": None}, "traffic is by a gateway or by a service"),
+    "two routers": ({"spec__traffic__service": {}}, "traffic is by a gateway or by a service"),
+    "shadow by a Service": (
+        {"spec__traffic": BY_SERVICE, "spec__strategy__steps": [{"shadow": {}, "for": "1m"}]},
+        "a Service only divides by pods: steps of shadow, preview and experiment need traffic.gateway",
+    ),
+    "sticky users by a Service": (
+        {"spec__traffic": BY_SERVICE, "spec__strategy__sticky": {}},
+        "a Service only divides by pods: strategy.sticky needs traffic.gateway",
+    ),
+    "fallback of a Service": (
+        {"spec__traffic": BY_SERVICE, "spec__fallback": {"backendRef": {"name": "rules", "port": 80}}},
+        "a Service has no fallback: it needs traffic.gateway",
+    ),
+    "a fallback without a port": (
+        {"spec__fallback": {"backendRef": {"name": "rules"}}},
+        "spec.fallback.backendRef.port: Required value",
+    ),
+    "preview where everybody is": (
+        {"spec__strategy__steps": [{"preview": {"hostnames": ["fraud-scorer.example.com"]}, "for": "1m"}]},
+        "a preview's host names lead to the candidate alone: they can't be those of traffic.gateway",
+    ),
     "long name": (
         {"metadata__name": "a" * 46},
         "metadata.name is longer than 45 characters: Deployments and Services are named after it",
@@ -88,6 +111,35 @@ BAD_DEPLOYMENTS: dict[str, tuple[dict[str, Any], str]] = {
     "name with a digit first": ({"metadata__name": "7scorer"}, BAD_NAME),
     "port 0": ({"spec__port": 0}, "spec.port in body should be greater than or equal to 1"),
     "port too high": ({"spec__port": 65536}, "spec.port in body should be less than or equal to 65535"),
+    "replicas and an autoscaler": (
+        {"spec__autoscaling": {"min": 1, "max": 3}},
+        "spec: Invalid value: the number of pods is replicas or autoscaling",
+    ),
+    "autoscaler upside down": (
+        {"spec__replicas": None, "spec__autoscaling": {"min": 3, "max": 1}},
+        "spec.autoscaling: Invalid value: autoscaling.min is greater than max",
+    ),
+    "no surge with one pod": (
+        {"spec__replicas": 1, "spec__strategy__maxSurge": 0},
+        "strategy.maxSurge: 0 needs at least 2 replicas: one to try, and one to return to",
+    ),
+    "some surge": ({"spec__strategy__maxSurge": 1}, "strategy.maxSurge in body should be less than or equal to 0"),
+    "readiness of nothing": (
+        {"spec__readiness": {}},
+        "spec.readiness: Invalid value: readiness is openInference or a path",
+    ),
+    "readiness with a query": (
+        {"spec__readiness": {"path": "/ready?deep=1"}},
+        "a path begins with / and has neither a query nor white space: /healthz",
+    ),
+    "warm-up to nowhere": (
+        {"spec__readiness": {"path": "/ready", "warmUp": {"configMap": "calls"}}},
+        "spec.readiness: Invalid value: warmUp needs the path of the model's predictions",
+    ),
+    "live configuration of another kind": (
+        {"spec__liveConfig": [{"kind": "Pod", "name": "a"}]},
+        'liveConfig[0].kind: Unsupported value: "Pod": supported values: "ConfigMap", "Secret"',
+    ),
     "no replicas": ({"spec__replicas": 0}, "spec.replicas in body should be greater than or equal to 1"),
     "version as a number": ({"spec__model__version": 7}, "spec.model.version in body must be of type string"),
     "unknown mode": ({"spec__mode": "dry-run"}, 'spec.mode: Unsupported value: "dry-run": supported values: "enforce"'),
@@ -328,11 +380,24 @@ BAD_SLOS: dict[str, tuple[dict[str, Any], str]] = {
 
 GOOD: dict[str, dict[str, Any]] = {
     "ModelDeployment": DEPLOYMENT,
+    "by a Service": changed(DEPLOYMENT, spec__traffic={"service": {}}),
+    "a fallback": changed(DEPLOYMENT, spec__fallback={"backendRef": {"name": "rules", "port": 80}, "afterPage": "10m"}),
     "one step, defaults": changed(DEPLOYMENT, spec__strategy={"steps": steps(100)}, spec__replicas=None),
     "32 steps": changed(DEPLOYMENT, spec__strategy__steps=steps(*range(1, 33))),
     "longest name": changed(DEPLOYMENT, metadata__name="a" * 45),
     "wildcard host": changed(DEPLOYMENT, spec__traffic__gateway__hostnames=["*.example.com", "localhost"]),
     "compound duration": changed(DEPLOYMENT, spec__strategy__steps__0__for="1h30m"),
+    "autoscaled": changed(
+        DEPLOYMENT,
+        spec__replicas=None,
+        spec__autoscaling={"min": 1, "max": 9, "metrics": [{"type": "Resource"}], "behavior": {"scaleUp": {}}},
+    ),
+    "asked": changed(
+        DEPLOYMENT,
+        spec__readiness={"openInference": {"model": "fraud_scorer.v2"}, "warmUp": {"configMap": "calls"}},
+        spec__liveConfig=[{"kind": "ConfigMap", "name": "a"}, {"kind": "Secret", "name": "a"}],
+        spec__strategy__maxSurge=0,
+    ),
     "observing": changed(DEPLOYMENT, spec__mode="observe"),
     "undecided": changed(DEPLOYMENT, spec__strategy__undecided={"deadline": "30m", "inconclusive": "rollback"}),
     "override": changed(DEPLOYMENT, spec__commands=[command("override", reason="load test", until=SOME_DAY)]),

@@ -37,6 +37,10 @@ class Verb(StrEnum):
     """Pause until a given time, whatever is applied meanwhile."""
     OVERRIDE = "override"
     """Let verdicts count as Healthy and a spent budget stop nothing, until a given time."""
+    FALLBACK = "fallback"
+    """Let spec.fallback answer all requests until restored."""
+    RESTORE = "restore"
+    """Let the versions answer again."""
 
 
 PRIVILEGED = frozenset({Verb.PROMOTE, Verb.PROMOTE_FULL, Verb.OVERRIDE})

@@ -9,8 +9,8 @@ from pydantic import ConfigDict, Field, JsonValue, WithJsonSchema
 from seatrial.api.capacity import Autoscaling, LiveConfig, Readiness
 from seatrial.api.commands import Command
 from seatrial.api.fields import CONFIG, ApiModel, keyed_by, rule
-from seatrial.api.hosts import HostName
 from seatrial.api.strategy import Strategy
+from seatrial.api.traffic import FITS_ITS_ROUTER, Fallback, Traffic
 
 OPEN: dict[str, JsonValue] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 POD_TEMPLATE: dict[str, Any] = {
@@ -41,33 +41,6 @@ class Model(ApiModel):
     """Version of the model, as its registry or its owners call it."""
 
 
-class ParentRef(ApiModel):
-    """A Gateway that the route attaches to (Gateway API, ParentReference)."""
-
-    name: Annotated[str, Field(min_length=1, max_length=253)]
-    """Name of the Gateway."""
-    namespace: Annotated[str | None, Field(max_length=63)] = None
-    """Namespace of the Gateway; this ModelDeployment's when absent."""
-    section_name: Annotated[str | None, Field(max_length=253)] = None
-    """Name of one listener; all that fit when absent."""
-
-
-class GatewayTraffic(ApiModel):
-    """Traffic by an HTTPRoute of the Gateway API."""
-
-    parent_refs: Annotated[list[ParentRef], Field(min_length=1, max_length=8)]
-    """Gateways that lead to this model."""
-    hostnames: Annotated[list[HostName], Field(min_length=1, max_length=16)]
-    """Host names that lead to this model."""
-
-
-class Traffic(ApiModel):
-    """How requests reach the model."""
-
-    gateway: GatewayTraffic
-    """Gateway API: Seatrial owns an HTTPRoute of the ModelDeployment's name."""
-
-
 class SloRef(ApiModel):
     """A ModelSLO of the same namespace."""
 
@@ -95,6 +68,7 @@ class ModelDeploymentSpec(ApiModel):
                     "!has(self.strategy.maxSurge) || (has(self.replicas) && self.replicas > 1)",
                     "strategy.maxSurge: 0 needs at least 2 replicas: one to try, and one to return to",
                 ),
+                *FITS_ITS_ROUTER,
             ]
         },
     )
@@ -121,6 +95,8 @@ class ModelDeploymentSpec(ApiModel):
     ] = None
     """ConfigMaps and Secrets of the template that may change under running pods. All others are a part of the version:
     each version keeps its own copy, and a change of their content is a new version."""
+    fallback: Fallback | None = None
+    """Who answers when no version can, or should."""
     slos: Annotated[
         list[SloRef],
         Field(

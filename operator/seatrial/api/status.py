@@ -201,6 +201,10 @@ class ModelDeploymentStatus:
     """A person's word against the statistics, while it is in force."""
     queued: Queued | None = None
     """The place of the wished version in line, while only so many trials may run at the same time."""
+    fallback: Hold | None = None
+    """Who let the fallback answer all requests; absent while versions answer."""
+    paging_since: Time | None = None
+    """Since when requests have burnt at page level with no candidate to blame."""
     drift: DriftStatus | None = None
     """What is known of drift, of the version on trial or else of stable; absent when no ModelSLO says drift."""
     labels: LabelStatus | None = None

@@ -89,6 +89,11 @@ def simulate_command(  # noqa: PLR0913 - one parameter for each option
         objective = Objective("objective", "command-line", target, burn_rate, alpha, min_bad)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    if plot is not None and plot.suffix != ".svg":
+        raise click.UsageError(
+            f"--plot draws SVG, so the file must end in .svg, not {plot.suffix!r}; every browser shows it, and "
+            f"rsvg-convert or Inkscape make a PNG of it"
+        )
     budget = float(objective.error_budget)
     least = float(min_success if min_success is not None else target) / 100
     rules: tuple[Rule, ...] = (

@@ -86,7 +86,12 @@ class Drifts:
         readings = await self._source.read([ask_for(drift, subject, now_s) for _, drift, subject, _ in due], now_s)
         for key, drift, subject, status in due:
             self._looked[key] = subject, now_s
-            self._found[key] = found = assess(drift, subject, readings, self._found.get(key) or status.drift)
+            try:
+                found = assess(drift, subject, readings, self._found.get(key) or status.drift)
+            except Exception:  # noqa: BLE001 - a bug about one model must not end drift for all others
+                self._telemetry.bug(f"drift of {'/'.join(key)}")
+                continue
+            self._found[key] = found
             if status.drift is None or shown(status.drift) != shown(found):
                 self._wake(key)
             await asyncio.sleep(0)  # a look takes milliseconds, and there may be many models

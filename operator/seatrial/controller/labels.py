@@ -75,7 +75,11 @@ class LabelLooks:
             return
         readings = await self._source.read_labels(versions, self._clock())
         for key, labels, status in asked:
-            found = assess_labels(labels, *key, status, readings)
+            try:
+                found = assess_labels(labels, *key, status, readings)
+            except Exception:  # noqa: BLE001 - a bug about one model must not end labels for all others
+                self._telemetry.bug(f"labels of {'/'.join(key)}")
+                continue
             if not found:
                 continue
             self._found[key] = found

@@ -16,7 +16,7 @@ from seatrial.kube.policy import Attestation
 from seatrial.kube.workloads import MODEL_LABEL, VERSION_LABEL, observe, port_of
 from seatrial.metrics.counting import counting
 from seatrial.metrics.types import Request
-from seatrial.rollout.budgets import least, service_of
+from seatrial.rollout.budgets import least, paging, service_of
 from seatrial.rollout.evidence import request_for, weigh
 from seatrial.rollout.wish import commands_of, wish_of
 from seatrial.rollout.world import Refusal, Wish, Workload, World
@@ -160,6 +160,7 @@ class Observer:
             unlabelled=measured.unlabelled if measured else {},
             metrics_down=measured.unavailable if measured else None,
             budget=least(budgets.values()),
+            paging=paging(budgets),
             frozen=next((budget.frozen for budget in budgets.values() if budget.frozen), None),
             act_problem=act_problem,
             commands=commands_of(raw["spec"]),

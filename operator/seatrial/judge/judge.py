@@ -137,20 +137,21 @@ def judge_all(trials: Sequence[Trial]) -> list[tuple[Judgement, ...]]:
         judgements = []
         for index, (objective, evidence) in enumerate(zip(trial.objectives, trial.evidence, strict=True)):
             (p0, budget, patience), mixed, whole, loudest, begin, end = next(found)
-            case = Case(
-                objective=objective,
-                evidence=evidence,
-                counts=evidence.candidate,
-                budget=budget,
-                p0=p0,
-                decisive=mixed if trial.restarts else whole,
-                trial=whole,
-                loudest=loudest,
-                since=log_e[begin:end],
-                threshold=share_of_alpha * patience,
-                step_total=evidence.candidate.total if trial.step_total is None else trial.step_total[index],
-                min_requests=trial.min_requests,
-                strict=trial.strict,
+            in_step = evidence.candidate.total if trial.step_total is None else trial.step_total[index]
+            case = Case(  # by position, as names would double what it costs
+                objective,
+                evidence,
+                evidence.candidate,
+                budget,
+                p0,
+                mixed if trial.restarts else whole,
+                whole,
+                loudest,
+                log_e[begin:end],
+                share_of_alpha * patience,
+                in_step,
+                trial.min_requests,
+                trial.strict,
             )
             judgements.append(judgement(case))
         judged.append(tuple(judgements))

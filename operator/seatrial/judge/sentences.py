@@ -45,7 +45,10 @@ def counted(counts: Counts, error_budget: float) -> str:
     if counts.bad == 0:
         return said
     ratio = counts.bad / counts.total
-    return f"{said} ({percent(ratio)}, {times(ratio / error_budget)} the error budget of {percent(error_budget)})"
+    share = (
+        f"{significant(100 * ratio)} %"  # without percent's cache: hardly a ratio comes twice
+    )
+    return f"{said} ({share}, {times(ratio / error_budget)} the error budget of {percent(error_budget)})"
 
 
 def bursts(dispersion: float) -> str:

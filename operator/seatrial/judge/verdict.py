@@ -114,21 +114,21 @@ def judgement(case: Case) -> Judgement:
     if awaits_stable:
         verdict = Verdict.Inconclusive
         sentence = f"{case.said}: it waits for stable's count of the same time, to know whether stable suffers too."
-    return Judgement(
-        objective=case.objective.name,
-        slo=case.objective.slo,
-        verdict=verdict,
-        sentence=sentence,
-        total=counts.total,
-        bad=counts.bad,
-        burn_rate=counts.bad / counts.total / case.budget if counts.total else 0.0,
-        e_value=_capped(case.decisive),
-        p0=case.p0,
-        threshold=case.threshold,
-        dispersion=case.evidence.dispersion,
-        e_attribution=_capped(attribution.log_e) if attribution else None,
-        awaits_stable=awaits_stable,
-        overspent=spent,
+    return Judgement(  # by position, as names would double what it costs
+        case.objective.name,
+        case.objective.slo,
+        verdict,
+        sentence,
+        counts.total,
+        counts.bad,
+        counts.bad / counts.total / case.budget if counts.total else 0.0,
+        _capped(case.decisive),
+        case.p0,
+        case.threshold,
+        case.evidence.dispersion,
+        _capped(attribution.log_e) if attribution else None,
+        awaits_stable,
+        spent,
     )
 
 

@@ -7,6 +7,7 @@ matters here, so Prometheus's own ``increase`` is good enough: what it extrapola
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
@@ -127,7 +128,10 @@ def _of(versions: Iterable[str]) -> str:
 def _by_owner(answer: Iterable[RawSeries]) -> Iterator[tuple[Owner, Seen]]:
     rows: dict[Owner, list[tuple[Mapping[str, str], float]]] = defaultdict(list)
     for series in answer:
-        rows[owner_of(series["metric"])].append((series["metric"], float(series["value"][1])))
+        count = float(series["value"][1])
+        # What one server tells wrongly must not keep all other models from being looked at.
+        if math.isfinite(count) and any(kind in series["metric"] for kind in _NAMED_BY):
+            rows[owner_of(series["metric"])].append((series["metric"], count))
     for owner, found in rows.items():
         yield owner, _seen(found)
 
@@ -141,7 +145,7 @@ def _seen(rows: Iterable[tuple[Mapping[str, str], float]]) -> Seen:
         named = next((kind, labels[kind]) for kind in _NAMED_BY if kind in labels)
         edge = edge_value(labels[EDGE]) if EDGE in labels else None
         category = labels.get("category", labels.get("class"))
-        if edge is not None:
+        if edge is not None and not math.isnan(edge):
             # Clients may spell the same edge differently: their counts belong together.
             buckets[named][edge] = buckets[named].get(edge, 0.0) + count
         elif category is not None:

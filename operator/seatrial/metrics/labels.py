@@ -56,7 +56,10 @@ class PrometheusLabels:
             return LabelReadings(now_s, str(error))
         rows: dict[Owner, list[tuple[Mapping[str, str], float]]] = defaultdict(list)
         for series in answer:
-            rows[owner_of(series["metric"])].append((series["metric"], float(series["value"][1])))
+            count = float(series["value"][1])
+            # What one joiner tells wrongly must not keep all other models from being judged.
+            if math.isfinite(count) and _told_whole(series["metric"]):
+                rows[owner_of(series["metric"])].append((series["metric"], count))
         return LabelReadings(now_s, None, {owner: _counts(found) for owner, found in rows.items()})
 
 
@@ -66,6 +69,16 @@ def counted(versions: Iterable[str]) -> str:
     return " or ".join(
         f'label_replace(sum by ({_OWNER}{labels}) ({metric}{ours}), "{_FAMILY}", "{name}", "", "")'
         for name, metric, labels in _FAMILIES
+    )
+
+
+def _told_whole(labels: Mapping[str, str]) -> bool:
+    """Tell whether a series has the labels of its family, and numbers where they are due."""
+    wanted = next(names for name, _, names in _FAMILIES if name == labels[_FAMILY])
+    numbers = (labels[name] for name in (EDGE, "bin") if name in labels)
+    known = (edge_value(number) for number in numbers)
+    return all(name in labels for name in wanted.split(", ") if name) and all(
+        number is not None and not math.isnan(number) for number in known
     )
 
 

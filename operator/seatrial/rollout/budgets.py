@@ -145,6 +145,11 @@ def slo_status(spec: ModelSLOSpec, generation: int, budgets: Sequence[ObjectiveB
     )
 
 
+def paging(budgets: Mapping[str, ObjectiveBudget]) -> str | None:
+    """Name an objective that burns at page level, by ModelSLO and objective."""
+    return next((key for key, b in budgets.items() if any(t.firing and t.severity == "page" for t in b.tiers)), None)
+
+
 def least(budgets: Iterable[ObjectiveBudget]) -> str:
     """Write the smallest rest of a ModelDeployment's budgets, as its column shows it."""
     rest = [entry.remaining for entry in budgets]

@@ -122,6 +122,22 @@ def _override(status: ModelDeploymentStatus, world: World, command: Command) -> 
     return replace(status, override=hold), f"verdicts count as Healthy until {format_time(until)}"
 
 
+def _fallback(status: ModelDeploymentStatus, world: World, command: Command) -> Done:
+    known = world.wish.fallback if isinstance(world.wish, Wish) else None
+    if not known:
+        raise Unlawful("fallback: spec.fallback names none")
+    if status.fallback:
+        raise Unlawful(f"fallback: {status.fallback.by} has switched to it already")
+    hold = Hold(by=command.by, at=world.now_s, reason=command.reason)
+    return replace(status, fallback=hold), f"Service {known.name} answers all requests until restore"
+
+
+def _restore(status: ModelDeploymentStatus, _: World, __: Command) -> Done:
+    if not status.fallback:
+        raise Unlawful("restore: the fallback was not switched to")
+    return replace(status, fallback=None, paging_since=None), "versions answer again"
+
+
 def _retry(status: ModelDeploymentStatus, world: World, _: Command) -> Done:
     if not isinstance(world.wish, Wish):
         raise Unlawful(f"retry: {world.wish.sentence}")
@@ -194,5 +210,7 @@ RULES: dict[Verb, Callable[[ModelDeploymentStatus, World, Command], Done]] = {
     Verb.ROLLBACK: _rollback,
     Verb.FREEZE: _freeze,
     Verb.OVERRIDE: _override,
+    Verb.FALLBACK: _fallback,
+    Verb.RESTORE: _restore,
 }
 """What each verb does; a verb without a rule is a fault that a test finds."""

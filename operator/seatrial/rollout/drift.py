@@ -90,14 +90,19 @@ def assess(drift: Drift, subject: Subject, readings: DriftReadings, before: Drif
 
 
 def _told(
-    subject: Subject, now_s: float, cause: str, sentence: str, before: DriftStatus | None, cooldown_s: float = 0.0
+    subject: Subject,
+    now_s: float,
+    cause: str,
+    sentence: str,
+    before: DriftStatus | None,
+    cooldown_s: float | None = None,
 ) -> DriftStatus:
     """Tell of a look that found nothing, or could not; what was confirmed stays until it has been gone for long."""
     if (
         before
         and before.confirmed
         and before.last_seen is not None
-        and (not cooldown_s or now_s - before.last_seen < cooldown_s)
+        and (cooldown_s is None or now_s - before.last_seen < cooldown_s)
     ):
         # Nothing is done any more about what isn't seen any more.
         return replace(before, at=now_s, remedy="notify", asks="nothing", looks=0)

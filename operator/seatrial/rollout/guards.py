@@ -195,14 +195,11 @@ def _serves_alone(status: ModelDeploymentStatus, world: World) -> bool:
 
 
 def in_route(status: ModelDeploymentStatus, world: World, version: str, weight: int) -> bool:
-    """Tell whether the route carries just this weight for a version, stable the rest, and the gateway has taken it.
-
-    What a step asks for besides has to be there as well, and within what the gateway can do.
-    """
+    """Tell whether the gateway has taken this weight for a version, stable's rest, and what the step asks besides."""
     route = world.route
-    if not route or not route.programmed or route.unable or route.weights.get(version) != weight:
+    if not route or not route.programmed or route.unable or not route.does(division(status, world, {})):
         return False
-    if not route.does(division(status, world, {})):
+    if route.weights.get(version) != weight:
         return False
     return status.stable is None or route.weights.get(status.stable.hash) == ALL - weight
 

@@ -43,6 +43,7 @@ from seatrial.rollout import blame, faults, guards, labels, moves
 from seatrial.rollout.commands import obey, pending
 from seatrial.rollout.copies import remembered
 from seatrial.rollout.decision import Decision, Notice
+from seatrial.rollout.fallback import switches_in_s
 from seatrial.rollout.notices import notices
 from seatrial.rollout.record import recorded
 from seatrial.rollout.report import report
@@ -235,6 +236,8 @@ def _look_again_s(status: ModelDeploymentStatus, world: World, look_s: float) ->
     if status.phase is P.DEPLOYING or (status.draining and not waits):
         waits.append(1.0)
     waits += [hold.until - world.now_s for hold in (status.paused, status.override) if hold and hold.until]
+    switches_s = switches_in_s(status, world)
+    waits += [switches_s] if switches_s is not None else []
     if isinstance(world.wish, Wish):
         shut = closed(world.wish.windows, world.now_s)
         waits += [shut.opens_at_s - world.now_s] if shut else []

@@ -10,6 +10,7 @@ from seatrial.api.status import Draining, HistoryEntry, Outcome
 from seatrial.api.trial import Trial, VersionRef
 from seatrial.rollout.evidence import open_step
 from seatrial.rollout.guards import serving_version
+from seatrial.rollout.pods import pods_of_trial
 from seatrial.rollout.world import Wish
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ def begin(status: ModelDeploymentStatus, world: World, _: str) -> ModelDeploymen
     wish = world.wish
     version = VersionRef(wish.version, wish.label)
     trial = Trial(version=version, started_at=world.now_s, plan=wish.plan)
-    return replace(_unkept(status, wish.version), candidate=version, trial=trial, queued=None)
+    begun = replace(_unkept(status, wish.version), candidate=version, trial=trial, queued=None)
+    return replace(begun, trial=replace(trial, pods=pods_of_trial(begun, world)))
 
 
 def begin_return(status: ModelDeploymentStatus, world: World, _: str) -> ModelDeploymentStatus:

@@ -26,6 +26,7 @@ def notices(before: ModelDeploymentStatus, after: ModelDeploymentStatus, moved: 
         *_untaken(before, after),
         *_override(before, after),
         *_answers(before, after),
+        *_fallback(before, after),
     )
 
 
@@ -53,6 +54,18 @@ def _untaken(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Ite
     new = after.trial.would_have_rolled_back if after.trial else None
     if new and not (before.trial and before.trial.would_have_rolled_back):
         yield Notice("Warning", "WouldHaveRolledBack", f"mode observe, so nothing was done: {new.sentence}")
+
+
+def _fallback(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Iterator[Notice]:
+    """Tell when the fallback answers instead of the model, and when it no longer does."""
+    old, new = (
+        next((c.message for c in status.conditions if (c.type, c.reason) == ("Ready", "Fallback")), None)
+        for status in (before, after)
+    )
+    if new and not old:
+        yield Notice("Warning", "FallbackActive", new)
+    elif old and not new:
+        yield Notice("Normal", "FallbackEnded", "versions answer again")
 
 
 def _answers(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Iterator[Notice]:

@@ -12,6 +12,7 @@ from seatrial.judge.split import SplitStep, check_split
 from seatrial.judge.types import Verdict
 from seatrial.rollout import seaworthy
 from seatrial.rollout.blame import drift_free
+from seatrial.rollout.fallback import why_active
 from seatrial.rollout.labels import labels_good
 from seatrial.rollout.progress import progress
 from seatrial.rollout.seen import requests_of
@@ -35,7 +36,7 @@ def report(status: ModelDeploymentStatus, world: World, wanted: Target) -> Model
     progressing = progress(status, world, worst)
     found = {
         "Accepted": _accepted(world),
-        "Ready": _ready(status, world),
+        "Ready": _ready(status, world, wanted),
         "Progressing": progressing,
         "TrafficInSync": _traffic_in_sync(wanted, world),
         "SplitAsTold": _split_as_told(status, world),
@@ -92,9 +93,15 @@ def _accepted(world: World) -> Found:
     return "True", "Accepted", "the spec can be used"
 
 
-def _ready(status: ModelDeploymentStatus, world: World) -> Found:
+def _ready(status: ModelDeploymentStatus, world: World, wanted: Target) -> Found:
     if not status.stable:
         return "False", "NothingDeployed", "no version has been deployed yet"
+    if wanted.division.fallback and wanted.division.fallback.active:
+        return (
+            "False",
+            "Fallback",
+            f"Service {wanted.division.fallback.name} answers all requests: {why_active(status)}",
+        )
     ready = world.ready(status.stable.hash)
     if not ready:
         return "False", "NoReadyPod", f"the stable version {status.stable.label} has no ready pod"

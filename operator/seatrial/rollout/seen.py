@@ -12,6 +12,7 @@ from seatrial.api.trial import CheckRun
 from seatrial.rollout import faults, guards, seaworthy
 from seatrial.rollout.blame import latest
 from seatrial.rollout.experiment import experiment_result
+from seatrial.rollout.fallback import watch_pages
 from seatrial.rollout.labels import latest_labels
 from seatrial.rollout.pods import pods_of_trial
 from seatrial.rollout.target import drain_s, intended_weight, still_draining
@@ -38,6 +39,7 @@ def note(status: ModelDeploymentStatus, world: World) -> ModelDeploymentStatus:
     draining = tuple(_drains(entry, world.route, world.now_s) for entry in status.draining if _there(entry, world))
     status = replace(status, drift=latest(status, world), labels=latest_labels(status, world))
     status = _keep(replace(status, draining=draining), world)
+    status = watch_pages(status, world)
     if not status.trial or not status.candidate:
         return status
     trial = replace(status.trial, evidence=world.evidence or status.trial.evidence)

@@ -6,10 +6,12 @@ Two rules hold in every state, and are the last word over what a phase intends: 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seatrial.api.status import Phase
 from seatrial.rollout.decision import Division, Group, Mirror, Preview, Stickiness, Target
+from seatrial.rollout.fallback import fallback_of
 from seatrial.rollout.pods import replicas, scaling, weight_carried
 from seatrial.rollout.steps import current_step, weight_at
 from seatrial.rollout.world import Wish
@@ -58,9 +60,8 @@ def target(status: ModelDeploymentStatus, world: World) -> Target:
         elif weight:
             weights[status.stable.hash] = ALL
     served = _served(weights, status.stable.hash if status.stable else None, world)
-    return Target(
-        division=division(status, world, served), replicas=_replicas(status, world), scaling=scaling(status, world)
-    )
+    divided = replace(division(status, world, served), fallback=fallback_of(status, world, served) if served else None)
+    return Target(division=divided, replicas=_replicas(status, world), scaling=scaling(status, world))
 
 
 def division(status: ModelDeploymentStatus, world: World, weights: Mapping[str, int]) -> Division:

@@ -12,6 +12,7 @@ from seatrial.api.model_slo import ModelSLOSpec
 from seatrial.api.trial import Plan
 from seatrial.rollout.budgets import planned_by
 from seatrial.rollout.capacity import Scaling
+from seatrial.rollout.decision import Fallback
 from seatrial.rollout.evidence import objective_of, sli_of
 from seatrial.rollout.versions import version_hash
 from seatrial.rollout.windows import check as check_windows
@@ -105,6 +106,10 @@ def wish_of(
         keep=parsed.strategy.keep,
         scaling=Scaling(parsed.autoscaling.min, parsed.autoscaling.max) if parsed.autoscaling else None,
         contents=contents,
+        fallback=Fallback(parsed.fallback.backend_ref.name, parsed.fallback.backend_ref.port)
+        if parsed.fallback
+        else None,
+        fallback_after_s=parsed.fallback.after_page if parsed.fallback else None,
     )
 
 

@@ -122,6 +122,10 @@ class Wish:
         Steps and objectives as they stand in the spec; a trial that runs keeps the plan it started with.
     observe
         Nothing is held or rolled back because of a verdict; it is only told.
+    fallback
+        Who answers when no version can, or should; None when the user names none.
+    fallback_after_s
+        How long a burn at page level lasts until the fallback answers by itself; None when it never does.
     windows
         Times in which trials start and go on; None means always.
     keep
@@ -142,6 +146,8 @@ class Wish:
     keep: Keep | None = None
     scaling: Scaling | None = None
     contents: tuple[Content, ...] = ()
+    fallback: Fallback | None = None
+    fallback_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +184,8 @@ class World:
         Why the metrics source can't be read, in one sentence; None when it answers or wasn't asked.
     budget
         What is left of the error budget, as the column shows it.
+    paging
+        Which objective burns at page level, by the ModelSLO's tiers; None when none does.
     frozen
         Why no new trial may start: an error budget is spent.
     act_problem
@@ -210,6 +218,7 @@ class World:
     unlabelled: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     metrics_down: str | None = None
     budget: str = ""
+    paging: str | None = None
     frozen: str | None = None
     act_problem: str | None = None
     commands: tuple[Command, ...] = ()

@@ -124,7 +124,11 @@ def test_table_and_picture(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
-    [(["--target", "100"], "no error budget"), (["--target", "99", "--errors", "101"], "between 0 and 100")],
+    [
+        (["--target", "100"], "no error budget"),
+        (["--target", "99", "--errors", "101"], "between 0 and 100"),
+        (["--target", "99", "--plot", "x.png"], "rsvg-convert"),
+    ],
 )
 def test_impossible_simulations_are_refused(arguments: list[str], says: str) -> None:
     result = CliRunner().invoke(main, ["simulate", *arguments])

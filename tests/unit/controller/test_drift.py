@@ -14,6 +14,7 @@ from seatrial.controller.cache import Cache, Key
 from seatrial.controller.drift import Drifts
 from seatrial.controller.telemetry import Telemetry
 from seatrial.metrics.drift_types import DriftReadings, Seen
+from seatrial.rollout.drift import assess
 from tests.unit.judge.drift.builders import normal
 from tests.unit.rollout import builders as b
 
@@ -151,6 +152,20 @@ async def test_what_is_gone_or_no_longer_asked_is_forgotten(scene: Scene) -> Non
     scene.slo("scorer")
     await scene.after(600)
     assert scene.found == {}
+
+
+async def test_a_bug_about_one_model_spares_the_others(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(drift: Any, subject: Any, *rest: Any) -> DriftStatus:
+        if subject.rollout == "one":
+            raise RuntimeError("a bug")
+        return assess(drift, subject, *rest)
+
+    monkeypatch.setattr("seatrial.controller.drift.assess", breaks)
+    for name in ("one", "two"):
+        scene.model(b.stable(), name)
+    await scene.after(0)
+    assert [key.name for key in scene.found] == ["two"]
+    assert scene.telemetry.registry.get_sample_value("seatrial_bugs_total") == 1
 
 
 async def test_a_bug_ends_no_loop(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry
 from seatrial_instrument import Instrument, Kind, Options, Profile, Request, current
 from seatrial_instrument.joiner_cli import main
 from seatrial_instrument.prediction_log import PredictionLog
+from seatrial_instrument.waiting import Told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -126,7 +127,7 @@ def test_a_log_keeps_its_answers_until_the_joiner_is_back(
     log = PredictionLog(url, "shop", "v1", token=SECRET, capacity=3)
     with caplog.at_level(logging.WARNING):
         for number in range(5):
-            log.tell(Request(f"r{number}"), [float(number)])
+            log.tell(Request(f"r{number}"), Told([float(number)]))
         deadline_s = time.monotonic() + 20
         while "can't be reached" not in caplog.text:
             assert time.monotonic() < deadline_s
@@ -141,10 +142,10 @@ def test_a_log_keeps_its_answers_until_the_joiner_is_back(
 def test_a_forked_server_tells_its_own_answers(joiner: tuple[subprocess.Popen[str], str]) -> None:
     _, url = joiner
     log = PredictionLog(url, "shop", "v1", token=SECRET)
-    log.tell(Request("parent"), [1.0])
+    log.tell(Request("parent"), Told([1.0]))
     child = os.fork()
     if child == 0:
-        log.tell(Request("child"), [2.0])
+        log.tell(Request("child"), Told([np.int64(2)]))
         log.close()
         os._exit(0)
     os.waitpid(child, 0)
@@ -227,7 +228,7 @@ def test_a_share_of_requests_is_told(joiner: tuple[subprocess.Popen[str], str]) 
     _, url = joiner
     log = PredictionLog(url, "shop", "v1", token=SECRET, ratio=0.25)
     for number in range(400):
-        log.tell(Request(f"r{number}"), ["cat"])
+        log.tell(Request(f"r{number}"), Told(["cat"]))
     log.close()
     time.sleep(2.5)
     told = float(get(f"{url}/metrics").split(f"ml_model_matured_predictions_total{labels('v1')} ")[1].split()[0])

@@ -113,7 +113,7 @@ def ask(
         named = {name.replace("_", "-"): text for name, text in headers.items()}
         connection.request(method, path, body=b"{}" if method == "POST" else None, headers=named)
         answer = connection.getresponse()
-        with contextlib.suppress(http.client.IncompleteRead, ConnectionResetError):  # a server that broke off
+        with contextlib.suppress(http.client.IncompleteRead, ConnectionError):
             answer.read()
         connection.close()
         return answer

@@ -116,6 +116,19 @@ async def test_an_answer_that_is_too_large_is_asked_for_in_halves() -> None:
     assert found.seen["ml", "scorer", OLD, HOUR].invalid == Part(2, 90)
 
 
+async def test_a_server_that_tells_nonsense_keeps_no_other_from_being_looked_at() -> None:
+    nonsense = [
+        row(float("nan"), NEW, feature="age", le="+Inf"),
+        row(1.0, NEW, feature="age", le="NaN"),
+        row(3.0, NEW, le="1.0"),
+        row(3.0, NEW, feature="plan", category="free"),
+    ]
+    client = Answers([*nonsense, *ROWS], nonsense)
+    found = await PrometheusDrift(client).read(ask(**{v: frozenset({HOUR}) for v in (OLD, NEW)}), 5.0)
+    assert found.seen["ml", "scorer", OLD, HOUR].invalid == Part(2, 90)
+    assert found.seen["ml", "scorer", NEW, HOUR].features["plan"].counts == (3,)
+
+
 async def test_a_prometheus_that_is_away_is_told_of() -> None:
     found = await PrometheusDrift(Answers(away="it is away")).read(ask(**{OLD: frozenset({HOUR})}), 5.0)
     assert (found.unavailable, found.seen) == ("it is away", {})

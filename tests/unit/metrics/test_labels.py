@@ -49,6 +49,19 @@ async def test_a_prometheus_that_is_away_is_told_of_and_nobody_is_asked_for_noth
     assert (await PrometheusLabels(client).read_labels(set(), 5.0)).unavailable is None
 
 
+async def test_a_joiner_that_tells_nonsense_keeps_no_other_from_being_judged() -> None:
+    nonsense = [
+        row(float("inf"), NEW, seatrial_family="matured"),
+        row(1.0, NEW, seatrial_family="bin", result="right"),
+        row(1.0, NEW, seatrial_family="bin", bin="high", result="right"),
+        row(1.0, NEW, seatrial_family="delay", le="NaN"),
+        row(3.0, NEW, seatrial_family="labelled"),
+    ]
+    found = await PrometheusLabels(Answers([*nonsense, *ROWS])).read_labels({OLD, NEW}, 5.0)
+    assert found.counts["ml", "scorer", NEW] == LabelCounts(labelled=3)
+    assert found.counts["ml", "scorer", OLD].matured == 1000
+
+
 def test_the_query_keeps_apart_what_has_the_same_labels() -> None:
     """Matured, labelled and squared errors have no label of their own: without a mark `or` would drop two of them."""
     assert counted([OLD]).count("label_replace(") == 7

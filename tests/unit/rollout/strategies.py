@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
+from seatrial.api.capacity import Readiness
 from seatrial.api.status import Draining, ModelDeploymentStatus, Phase
 from seatrial.api.strategy import Undecided
 from seatrial.api.trial import Trial, VersionRef
 from seatrial.judge.types import Verdict
+from seatrial.rollout.capacity import Fitness, Scaling
 from seatrial.rollout.world import Refusal, RouteView, Workload, World
 from tests.unit.rollout import builders as b
 
@@ -42,7 +44,9 @@ policies = st.sampled_from(["hold", "rollback", "promote"])
 def plans(draw: st.DrawFn) -> Any:
     chosen = {name: draw(policies) for name in ("inconclusive", "no_data", "unavailable", "environment")}
     watch = draw(st.sampled_from([None, b.WATCH]))
-    return replace(PLAN, watch=watch, undecided=Undecided(deadline=draw(st.sampled_from([60.0, 3600.0])), **chosen))
+    readiness = draw(st.sampled_from([None, None, Readiness(path="/ready", signature="rollback")]))
+    spared = replace(PLAN, max_surge=draw(st.sampled_from([None, None, 0])), readiness=readiness)
+    return replace(spared, watch=watch, undecided=Undecided(deadline=draw(st.sampled_from([60.0, 3600.0])), **chosen))
 
 
 @st.composite
@@ -66,6 +70,7 @@ def statuses(draw: st.DrawFn, phases: Any = tuple(Phase), plan: Any = None) -> M
             step_index=index if phase in WEIGHTED else 0,
             step_since=draw(maybe_ago) if phase in WEIGHTED else None,
             unready_since=draw(maybe_ago),
+            pods=draw(st.none() | st.integers(1, 4)),
         )
     others = [version for version in VERSIONS if version not in {stable, candidate}]
     gone = draw(st.lists(st.sampled_from(others), max_size=2, unique=True))
@@ -109,7 +114,8 @@ def routes(draw: st.DrawFn) -> RouteView | None:
 def wishes(draw: st.DrawFn, *, plain: bool = False) -> Wish | Refusal:
     wish = b.wish(draw(st.sampled_from((b.A, b.B, b.C))), paused=draw(st.booleans()), plan=PLAN)
     if not plain:
-        wish = replace(wish, observe=draw(st.booleans()))
+        scaling = draw(st.sampled_from([None, None, Scaling(1, 3), Scaling(2, 2)]))
+        wish = replace(wish, observe=draw(st.booleans()), scaling=scaling)
     return REFUSAL if draw(st.integers(0, 3)) == 0 else wish
 
 
@@ -138,6 +144,9 @@ def worlds(draw: st.DrawFn, status: ModelDeploymentStatus, *, plain: bool = Fals
         metrics_down=b.OUTAGE if down else None,
         frozen=draw(st.sampled_from([None, None, "the budget is spent"])),
         act_problem=draw(st.sampled_from([None, None, "the API server said no"])),
+        fitness=draw(st.none() | st.builds(Fitness, st.integers(0, 3), mismatch=st.sampled_from([None, "it differs"]))),
+        limited=draw(st.booleans()),
+        queued=draw(st.sampled_from([None, None, "it waits for its turn"])),
     )
 
 

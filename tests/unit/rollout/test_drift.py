@@ -220,3 +220,9 @@ def test_a_model_that_tells_nothing_is_told_apart_from_one_that_does_not_drift()
 def test_only_named_features_are_looked_at() -> None:
     drift = Drift.model_validate({"features": {"names": ["income"]}, "confirm": 1})
     assert looked(readings(rows(2000, age=0.8, missing=100), rows(8000)), drift).cause == "NoDrift"
+
+
+def test_without_a_cooldown_a_drift_is_over_at_the_first_look_that_finds_none() -> None:
+    drift = Drift.model_validate({"features": {}, "cooldown": "0s"})
+    status = looked(readings(whole=rows(8000, age=0.8)), drift, REST, times=2)
+    assert assess(drift, REST, replace(readings(whole=rows(8000)), at_s=NOW_S + 60), status).cause == "NoDrift"

@@ -68,8 +68,17 @@ def no_weight_for_the_dead_while_somebody_who_serves_lives(
 def stable_and_candidate_keep_their_pods(_: ModelDeploymentStatus, world: World, decision: Decision) -> None:
     after, replicas = decision.status, decision.target.replicas
     serving = [ref.hash for ref in (after.stable, after.candidate) if ref]
+    spared = after.trial is not None and after.trial.plan.max_surge == 0 and len(serving) > 1
     for version in serving:
-        if isinstance(world.wish, Wish):
+        if isinstance(world.wish, Wish) and world.wish.scaling:
+            scaling = decision.target.scaling[version]
+            assert world.wish.scaling.fewest <= scaling.fewest <= scaling.most == world.wish.scaling.most
+            there = world.workloads[version].desired if version in world.workloads else scaling.fewest
+            assert replicas[version] == there  # the number is the autoscaler's own
+        elif isinstance(world.wish, Wish) and spared:
+            assert replicas[version] >= 1
+            assert sum(replicas[other] for other in serving) == world.wish.replicas
+        elif isinstance(world.wish, Wish):
             assert replicas[version] == world.wish.replicas
         elif version in world.workloads:
             assert replicas[version] == world.workloads[version].desired

@@ -207,12 +207,12 @@ def compare_all(
     look: int | None = None,
     usual: Mapping[str, float] | None = None,
 ) -> Together:
-    """Compare all features that both sides have.
+    """Compare all features that both sides have; one that is numeric on one side alone is another feature.
 
     Many small shifts of which none is certain by itself are certain together: the mean of the measure also counts, when
     the features together are beyond chance.
     """
-    shared = [feature for feature in ours if feature in theirs]
+    shared = [name for name, mine in ours.items() if name in theirs and bool(mine.edges) == bool(theirs[name].edges)]
     found = [
         compare(
             feature,

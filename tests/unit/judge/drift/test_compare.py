@@ -88,6 +88,12 @@ def test_the_most_drifted_feature_comes_first() -> None:
     assert found.level is Level.ACT
 
 
+def test_a_feature_that_has_become_a_category_is_another_feature() -> None:
+    named = Histogram((500, 500), categories=("low", "high"))
+    found = compare_all({"age": named, "income": normal(0.0, n=1000)}, dict.fromkeys(("age", "income"), TRAINING), PSI)
+    assert [d.feature for d in found.differences] == ["income"]
+
+
 @pytest.mark.parametrize("statistic", list(Statistic))
 def test_every_measure_tells_a_large_drift_from_none(statistic: Statistic) -> None:
     rule = Rule(statistic, warn=0.1, act=0.2)

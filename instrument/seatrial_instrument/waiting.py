@@ -1,0 +1,149 @@
+"""What waits to be counted: copied as it comes, and counted together with others when there is enough of it.
+
+In a busy server the code between two requests throws the library out of the processor's caches, so that every call into
+numpy costs many times what it does in a loop. Copying takes few calls; counting, which takes many, is shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from seatrial_instrument import columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from seatrial_instrument.request import ErrorType, Kind
+
+
+class Rows(NamedTuple):
+    """Features: how many rows were given, how many of them are to be counted, and these."""
+
+    given: int
+    kept: int
+    table: Any
+
+
+class Told(NamedTuple):
+    """Predictions and what was told about them, copied and otherwise as they came."""
+
+    predictions: Any
+    confidence: Any = None
+    defaulted: Any = None
+    failed: Any = None
+    slices: Mapping[str, Any] | None = None
+
+
+class Answers(NamedTuple):
+    """Predictions and what was told about them, one value of each for each row."""
+
+    rows: int
+    predictions: Any
+    confidence: NDArray[np.float64] | None
+    defaulted: NDArray[np.bool_] | None
+    failed: NDArray[np.bool_] | None
+    slices: Mapping[str, Sequence[Any]]
+
+
+class Answered(NamedTuple):
+    """A request: how long it took in seconds, what was wrong, and what it was for."""
+
+    duration_s: float
+    error_type: ErrorType
+    kind: Kind
+
+
+def copied(value: Any) -> Any:  # noqa: ANN401 # whatever users give
+    """Copy something that a server may change afterwards."""
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return list(value)
+    if isinstance(value, Mapping):
+        return {name: copied(part) for name, part in value.items()}
+    return np.array(value)
+
+
+def answers(told: Told) -> Answers:
+    """Bring what was told into one form.
+
+    Raises
+    ------
+    ValueError
+        Something has another number of rows than the predictions.
+    """
+    if isinstance(told.predictions, Mapping):
+        predictions: Any = told.predictions
+        rows = len(next(iter(predictions.values()), ()))
+    else:
+        predictions = told.predictions
+        rows = len(predictions)
+        if isinstance(predictions, np.ndarray):
+            predictions = predictions.reshape(rows)
+    return Answers(
+        rows,
+        predictions,
+        None if told.confidence is None else np.asarray(told.confidence, np.float64).reshape(rows),
+        _flags(told.defaulted, rows),
+        _flags(told.failed, rows),
+        {name: _values(given, rows) for name, given in (told.slices or {}).items()},
+    )
+
+
+def together(batches: Iterable[Told]) -> Iterator[Answers]:
+    """Join batches that can be counted as one: those with a single output and the same slices."""
+    groups: dict[tuple[str, ...], list[Answers]] = {}
+    for batch in map(answers, batches):
+        if isinstance(batch.predictions, Mapping):
+            yield batch
+        else:
+            groups.setdefault(tuple(sorted(batch.slices)), []).append(batch)
+    for names, group in groups.items():
+        yield group[0] if len(group) == 1 else _joined(names, group)
+
+
+def _joined(names: tuple[str, ...], group: list[Answers]) -> Answers:
+    stated = [batch.confidence for batch in group if batch.confidence is not None]
+    return Answers(
+        sum(batch.rows for batch in group),
+        joined_columns([batch.predictions for batch in group]),
+        np.concatenate(stated) if stated else None,
+        _joined_flags([(batch.rows, batch.defaulted) for batch in group]),
+        _joined_flags([(batch.rows, batch.failed) for batch in group]),
+        {name: list(chain.from_iterable(batch.slices[name] for batch in group)) for name in names},
+    )
+
+
+def joined_columns(parts: Sequence[Any]) -> Any:  # noqa: ANN401 # an array or a list
+    """Join columns: numbers as an array, anything else as a list."""
+    if all(columns.is_numbers(part) for part in parts):
+        return np.concatenate(parts)
+    return list(chain.from_iterable(columns.values_of(part) for part in parts))
+
+
+def _joined_flags(parts: Sequence[tuple[int, NDArray[np.bool_] | None]]) -> NDArray[np.bool_] | None:
+    if all(flags is None for _, flags in parts):
+        return None
+    return np.concatenate([np.zeros(rows, bool) if flags is None else flags for rows, flags in parts])
+
+
+def _flags(flags: Any, rows: int) -> NDArray[np.bool_] | None:  # noqa: ANN401 # one flag, or one for each row
+    if flags is None:
+        return None
+    given = np.asarray(flags, bool)
+    return np.full(rows, given) if given.ndim == 0 else given.reshape(rows)
+
+
+def _values(given: Any, rows: int) -> list[Any]:  # noqa: ANN401 # one value, or one for each row
+    values = [given] * rows if isinstance(given, (str, int)) else list(columns.values_of(given))
+    if len(values) != rows:
+        raise ValueError(f"a slice has {len(values)} rows, the predictions have {rows}")
+    return values
