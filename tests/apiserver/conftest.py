@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from seatrial.kube.client import Kube
+from seatrial.kube.policy import SETTLES_S
 from tests.apiserver.samples import DEPLOYMENT, changed
 
 if TYPE_CHECKING:
@@ -188,5 +189,6 @@ def policy(api_server: ApiServer) -> Iterator[None]:
     while "is signed by" not in api_server.kubectl("create", "--dry-run=server", "-f", "-", stdin=forged).stderr:
         assert time.monotonic() < deadline, "the API server does not enforce the policy"
         time.sleep(0.2)
+    time.sleep(SETTLES_S)  # until the operator trusts it
     yield
     assert api_server.kubectl("delete", "-f", str(INSTALL / "policy.yaml")).returncode == 0

@@ -179,5 +179,7 @@ ASKING = (
         *UNTIL,
         click.option("--reason", required=True, help="Why, for those who come after."),
     ),
+    _verb(Verb.FALLBACK, "Let spec.fallback answer all requests until restored.", REASON),
+    _verb(Verb.RESTORE, "Let the versions answer again, instead of spec.fallback.", REASON),
 )
 """Commands that ask."""

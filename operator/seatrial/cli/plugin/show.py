@@ -211,7 +211,11 @@ def commands(view: View) -> Table:
 
 def _holds(view: View) -> RenderableType | None:
     said = []
-    for what, hold in (("paused", view.status.paused), ("overridden", view.status.override)):
+    for what, hold in (
+        ("paused", view.status.paused),
+        ("overridden", view.status.override),
+        ("switched to the fallback", view.status.fallback),
+    ):
         if hold:
             until = f" until {clock_time(hold.until)}" if hold.until else ""
             why = f": {hold.reason}" if hold.reason else ""
