@@ -17,12 +17,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from seatrial.kube.client import Kube
+from seatrial.kube.policy import SETTLES_S
+from tests.apiserver.samples import DEPLOYMENT, changed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(os.environ.get("SEATRIAL_CACHE", Path.home() / ".cache" / "seatrial")) / "bin"
+INSTALL = ROOT / "manifests" / "install"
 START_S = 60.0
 PEOPLE = ("alice", "bob", "carol")
 """Users without any right of their own, for tests of what a role gives."""
@@ -105,6 +108,14 @@ def wait_until_ready(server: ApiServer, process: subprocess.Popen[bytes], log: P
     pytest.fail(f"the API server was not ready within {START_S:.0f} s; the end of its log:\n{tail}", pytrace=False)
 
 
+def wait_until_established(server: ApiServer, name: str) -> None:
+    """Wait for a CRD; `kubectl wait` itself fails while the CRD has no conditions at all yet."""
+    deadline = time.monotonic() + START_S
+    while (waited := server.kubectl("wait", "--for=condition=Established", f"crd/{name}", "--timeout=5s")).returncode:
+        assert time.monotonic() < deadline, waited.stderr
+        time.sleep(0.2)
+
+
 def write_kubeconfig(path: Path, url: str, certificate: Path, token: str) -> None:
     cluster = {"server": url, "certificate-authority": str(certificate)}
     config = {
@@ -155,10 +166,7 @@ def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
         for name in ("modeldeployments", "modelslos"):
             installed = server.kubectl("apply", "--server-side", "-f", str(ROOT / "crds" / f"{name}.yaml"))
             assert installed.returncode == 0, installed.stderr
-            established = server.kubectl(
-                "wait", "--for=condition=Established", f"crd/{name}.seatrial.dev", "--timeout=20s"
-            )
-            assert established.returncode == 0, established.stderr
+            wait_until_established(server, f"{name}.seatrial.dev")
             server.get(f"{name}.seatrial.dev", "-A")  # kubectl sits out the seconds in which its storage is made
         yield server
 
@@ -168,3 +176,19 @@ async def kube(api_server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> AsyncI
     monkeypatch.setenv("KUBECONFIG", str(api_server.kubeconfig))
     async with Kube() as connection:
         yield connection
+
+
+@pytest.fixture(scope="module")
+def policy(api_server: ApiServer) -> Iterator[None]:
+    """Install the people's roles and the admission policy, and wait until it is enforced; take it away afterwards."""
+    for name in ("user-roles", "policy"):
+        done = api_server.kubectl("apply", "-f", str(INSTALL / f"{name}.yaml"))
+        assert done.returncode == 0, done.stderr
+    forged = changed(DEPLOYMENT, spec__commands=[{"id": "probe", "verb": "pause", "by": "nobody"}])
+    deadline = time.monotonic() + START_S
+    while "is signed by" not in api_server.kubectl("create", "--dry-run=server", "-f", "-", stdin=forged).stderr:
+        assert time.monotonic() < deadline, "the API server does not enforce the policy"
+        time.sleep(0.2)
+    time.sleep(SETTLES_S)  # until the operator trusts it
+    yield
+    assert api_server.kubectl("delete", "-f", str(INSTALL / "policy.yaml")).returncode == 0

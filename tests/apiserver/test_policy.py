@@ -9,39 +9,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from seatrial.kube.policy import SETTLES_S, Attestation
-from tests.apiserver.conftest import ROOT
 from tests.apiserver.samples import DEPLOYMENT, changed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from seatrial.kube.client import Kube
     from tests.apiserver.conftest import ApiServer
 
-INSTALL = ROOT / "manifests" / "install"
 ROLES = {"alice": "seatrial-commander", "bob": "seatrial-approver"}
 NAME = "fraud-scorer"
 FORGED = "a command is signed by who sends it: `by` has to be alice"
 CHANGED = "a command is never changed: take it out, or add another one with an id of its own"
 REUSED = "the id of a command was used before"
 UNAPPROVED = "promote, promote-full and override need the verb `approve` on this ModelDeployment"
-
-
-@pytest.fixture(scope="module")
-def policy(api_server: ApiServer) -> Iterator[None]:
-    """Install policy and roles, and wait until the policy is enforced; take it away afterwards."""
-    for name in ("user-roles", "policy"):
-        done = api_server.kubectl("apply", "-f", str(INSTALL / f"{name}.yaml"))
-        assert done.returncode == 0, done.stderr
-    deadline_s = time.monotonic() + 30
-    while True:
-        probe = changed(DEPLOYMENT, metadata__name="probe", spec__commands=[command("1", "pause", "nobody")])
-        if "is signed by" in api_server.kubectl("create", "--dry-run=server", "-f", "-", stdin=probe).stderr:
-            break
-        assert time.monotonic() < deadline_s, "the API server does not enforce the policy"
-        time.sleep(0.2)
-    yield
-    assert api_server.kubectl("delete", "-f", str(INSTALL / "policy.yaml")).returncode == 0
 
 
 @pytest.fixture

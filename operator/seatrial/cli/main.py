@@ -7,6 +7,9 @@ import click
 from seatrial import __version__
 from seatrial.cli.judge import judge_command
 from seatrial.cli.plan import plan_command
+from seatrial.cli.plugin.ask import ASKING
+from seatrial.cli.plugin.read import READING
+from seatrial.cli.plugin.watch import watch_command
 from seatrial.cli.replay import replay_command
 from seatrial.cli.simulate import simulate_command
 from seatrial.cli.sli import sli_group
@@ -20,5 +23,8 @@ def main() -> None:
     """Seatrial: rollouts of machine-learning models that answer to an error budget."""
 
 
-for command in (judge_command, plan_command, replay_command, simulate_command, sli_group):
+for command in (
+    *(judge_command, plan_command, replay_command, simulate_command, sli_group),
+    *(*READING, watch_command, *ASKING),
+):
     main.add_command(command)

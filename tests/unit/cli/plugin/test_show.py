@@ -1,0 +1,148 @@
+"""How a status looks in a terminal."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from seatrial.api.commands import Answer, Hold, Verb
+from seatrial.api.status import DEPLOYMENT_STATUS, Decision, HistoryEntry, Kept, ModelDeploymentStatus, Outcome, dump
+from seatrial.api.trial import CheckRun
+from seatrial.cli.plugin.show import details, history, listing
+from seatrial.cli.plugin.view import Unreadable, View, age, view_of
+from seatrial.cli.plugin.watch import Lines, line, panel
+from tests.unit.rollout.builders import (
+    CHECK,
+    EVERY,
+    GATE,
+    NOW,
+    SPEC,
+    A,
+    B,
+    at_ease,
+    at_step,
+    evidence,
+    on_trial,
+    rolled_back,
+    run,
+    stable,
+    watching,
+)
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+def view(status: ModelDeploymentStatus) -> View:
+    """See a status as it comes back from the API server."""
+    meta = {"namespace": "ml", "name": "scorer", "generation": 0, "creationTimestamp": "2026-11-18T00:00:00Z"}
+    return view_of({"metadata": meta, "spec": SPEC, "status": dump(DEPLOYMENT_STATUS, status)})
+
+
+def drawn(what: RenderableType) -> str:
+    screen = Console(file=io.StringIO(), width=400)
+    screen.print(what)
+    assert isinstance(screen.file, io.StringIO)
+    return screen.file.getvalue()
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_stage_of_a_rollout_can_be_shown(name: str) -> None:
+    status = run(EVERY[name], at_ease(EVERY[name])).status
+    shown = view(status)
+    assert status.summary in drawn(panel(shown)).replace("\n", " ")
+    assert f"ml/scorer: {status.phase.value}" in drawn(details(shown))
+    assert status.phase.value in drawn(listing([shown], NOW))
+    assert line(shown).endswith(status.summary)
+
+
+def test_evidence_shows_counts_limits_and_how_sure_they_are() -> None:
+    status = on_trial()
+    assert status.trial
+    seen = replace(status.trial, evidence=(evidence(total=2000, bad=30),))
+    shown = drawn(details(view(replace(status, trial=seen))))
+    row = next(text.split() for text in shown.splitlines() if text.startswith("scorer/availability "))
+    assert row[1:4] == ["Healthy", "30", "2,000"]
+    low, high, limit = float(row[4]), float(row[7]), row[9]
+    assert low < 1.5 < high
+    assert limit == "2"
+    assert "30 of 2000 requests were bad." in shown
+
+
+def test_steps_carry_a_mark_where_the_trial_stands() -> None:
+    shown = drawn(details(view(at_step(GATE, approvals=("ann",)))))
+    marks = [text.split()[:2] for text in shown.split("Steps")[1].splitlines()[1:4]]
+    assert marks == [["✓", "1"], ["▶", "2"], ["·", "3"]]
+    assert "ann said promote" in shown
+    checked = drawn(details(view(at_step(CHECK, check=CheckRun("golden", "Running", "12 of 100 asked")))))
+    assert "running: 12 of 100 asked" in checked
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        (on_trial(), "keeps its pods: a rollback takes one step"),
+        (watching(), "keeps its pods: a rollback takes one step"),
+        (replace(stable(), kept=(Kept("c" * 10, "0", NOW),)), "a rollback to it has to start them first"),
+        (rolled_back(), "`retry` lets it be tried again"),
+    ],
+    ids=["trial", "watching", "kept", "rolled back"],
+)
+def test_it_says_how_soon_one_could_go_back(status: ModelDeploymentStatus, sentence: str) -> None:
+    assert sentence in drawn(details(view(status)))
+
+
+def test_people_are_named_and_unproven_names_are_marked() -> None:
+    answer = Answer(
+        "1", Verb.PAUSE, "mallory", verified=False, at=NOW, outcome="Done", sentence="x", reason="a holiday"
+    )
+    hold = Hold("mallory", NOW, "a holiday", NOW + 60)
+    shown = drawn(details(view(replace(stable(), paused=hold, answers=(answer,)))))
+    assert "paused by mallory at" in shown
+    assert "mallory (unverified)" in shown
+    assert "a holiday" in shown
+
+
+def test_history_tells_fates_decisions_and_commands() -> None:
+    entry = HistoryEntry(B.hash, B.label, Outcome.ROLLED_BACK, NOW - 90, NOW, "it burns")
+    decision = Decision(7, NOW, "RolledBack", B.hash, 0, "", "it burns its budget")
+    answer = Answer("1", Verb.ABORT, "ann", verified=True, at=NOW, outcome="Done", sentence="version 2 is rolled back")
+    shown = drawn(history(view(replace(stable(), history=(entry,), decisions=(decision,), answers=(answer,)))))
+    for said in ("1m30s", "it burns", "it burns its budget", "version 2 is rolled back", "ann"):
+        assert said in shown
+    assert "unverified" not in shown
+
+
+def test_without_a_terminal_each_change_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = Lines({})
+    for status in (stable(), stable(), on_trial()):
+        lines.show([view(status)], None)
+    lines.show([], "the API server is away")
+    out, err = capsys.readouterr()
+    assert [text.split("ml/scorer", 1)[1].split(":")[0] for text in out.splitlines()] == [
+        " Stable",
+        " Trial, weight 0 %",
+        "",
+    ]
+    assert "the API server is away" in err
+
+
+def test_a_status_of_another_time_is_refused_in_plain_words() -> None:
+    meta = {"namespace": "ml", "name": "scorer", "creationTimestamp": "2026-11-18T00:00:00Z"}
+    with pytest.raises(Unreadable, match=r"status\.phase\): use a command line of the operator's version"):
+        view_of({"metadata": meta, "spec": SPEC, "status": {"phase": "Sailing"}})
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0s"), (59, "59s"), (127, "2m7s"), (3600, "1h"), (93784, "1d2h"), (86400 * 3, "3d")]
+)
+def test_ages_look_as_kubectls(seconds: float, text: str) -> None:
+    assert age(seconds) == text
+
+
+def test_stable_alone_has_all_requests() -> None:
+    assert f"stable   {A.label}   {A.hash}   100 % of the requests" in drawn(details(view(stable())))
