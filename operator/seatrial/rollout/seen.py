@@ -76,11 +76,11 @@ def _keep(status: ModelDeploymentStatus, world: World) -> ModelDeploymentStatus:
     over = [entry for entry in status.draining if entry.keep and entry.hash not in {*waits, *routed}]
     kept = (*(Kept(entry.hash, entry.label, world.now_s) for entry in reversed(over)), *status.kept)
     fresh = (k for k in kept if k.hash in world.workloads and world.now_s - k.since < keep.for_)
-    return replace(
-        status,
-        draining=tuple(entry for entry in status.draining if entry not in over),
-        kept=tuple(fresh)[: keep.versions],
-    )
+    stays = tuple(fresh)[: keep.versions]
+    names = {entry.hash for entry in stays}
+    # What is over and not kept drains on as what goes: it is forgotten only when nothing of it is left.
+    draining = (replace(entry, keep=False) if entry in over else entry for entry in status.draining)
+    return replace(status, draining=tuple(entry for entry in draining if entry.hash not in names), kept=stays)
 
 
 def _found(trial: Trial, world: World) -> Trial:
