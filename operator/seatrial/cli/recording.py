@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from seatrial.cli.formats import progress_bar
 from seatrial.metrics.counting import counting
 from seatrial.metrics.ledger import Ledger
+from seatrial.metrics.prometheus import Prometheus
+from seatrial.metrics.recall import everything_of, recall
 from seatrial.metrics.types import Checkpoint, Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from seatrial.metrics.counting import Weights
+    from seatrial.metrics.connection import Connections
+    from seatrial.metrics.counting import Counting, Weights
     from seatrial.metrics.types import Sli
 
-__all__ = ["Recording", "Series", "Tally", "read_recording", "versions"]
+__all__ = ["Recording", "Series", "Tally", "read_live", "read_recording", "versions"]
 
 VERSION_LABEL = "rollout_version"
 """Target label that says whose series it is."""
@@ -65,6 +70,55 @@ def read_recording(path: Path) -> Recording:
     if not found:
         raise ValueError(f"{path} holds no sample")
     return tuple(found)
+
+
+def read_live(
+    countings: Sequence[Counting],
+    rollout: tuple[str, str],
+    connections: Connections,
+    span_s: tuple[float, float],
+    *,
+    shown: bool,
+) -> Recording:
+    """Read a recording from a live Prometheus.
+
+    Parameters
+    ----------
+    countings
+        What has to be read.
+    rollout
+        Namespace and name of the ModelDeployment.
+    connections
+        Where Prometheus is.
+    span_s
+        Begin and end in Unix seconds.
+    shown
+        Whether a progress bar is shown.
+
+    Raises
+    ------
+    ValueError
+        When there is nothing to read.
+    Unavailable, BadQuery
+        When Prometheus can't be read, or refuses the query.
+    """
+    start_s, end_s = span_s
+    if end_s <= start_s:
+        raise ValueError("--end must come after --start")
+    client = Prometheus(connections)
+    try:
+        with progress_bar(shown=shown) as progress:
+            task = progress.add_task("reading Prometheus", total=end_s - start_s)
+            selector = everything_of(countings, *rollout)
+            found = asyncio.run(recall(client, selector, start_s, end_s, lambda read_s: progress.advance(task, read_s)))
+    finally:
+        client.close()
+    recording = tuple(Series(labels, tuple(samples)) for labels, samples in found if samples)
+    if not recording:
+        raise ValueError(
+            f"Prometheus has no sample of {'/'.join(rollout)} in this range that its objectives are counted from"
+        )
+    return recording
 
 
 def versions(recording: Recording) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -13,17 +12,15 @@ import click
 from rich.table import Table
 
 from seatrial.api.trial import Plan, Trial, VersionRef
-from seatrial.cli.formats import DURATION, MOMENT, output_option, print_json, progress_bar, screen, seconds
+from seatrial.cli.formats import DURATION, MOMENT, output_option, print_json, screen, seconds
 from seatrial.cli.manifests import Deployment, Manifests, planned_of, read_manifests
-from seatrial.cli.recording import Recording, Series, Tally, read_recording, versions
+from seatrial.cli.recording import Recording, Tally, read_live, read_recording, versions
 from seatrial.judge.judge import SEVERITY
 from seatrial.judge.sentences import significant
 from seatrial.judge.types import Verdict
 from seatrial.metrics.connection import ConnectionFolder, FixedConnection, Misconfigured
 from seatrial.metrics.counting import counting
 from seatrial.metrics.errors import BadQuery, Unavailable
-from seatrial.metrics.prometheus import Prometheus
-from seatrial.metrics.recall import everything_of, recall
 from seatrial.metrics.types import Measurements
 from seatrial.rollout.evidence import open_step, sli_of, weigh
 
@@ -31,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from seatrial.api.trial import ObjectiveEvidence, PlannedObjective
+    from seatrial.metrics.connection import Connections
 
 __all__ = ["Ending", "Judged", "Replay", "replay", "replay_command"]
 
@@ -142,7 +140,13 @@ def replay_command(  # noqa: PLR0913 - one parameter for each option
         if samples is not None:
             recording = read_recording(samples)
         elif (url or folder) and start is not None:
-            recording = _recalled(deployment, planned, url, folder, (start, end), shown=output == "text")
+            recording = read_live(
+                [counting(sli_of(one)) for one in planned],
+                (deployment.namespace, deployment.name),
+                _connections(url, folder),
+                (start, end),
+                shown=output == "text",
+            )
         else:
             raise click.UsageError("give --samples with a file, or --prometheus and --start")
         mine, theirs = _sides(recording, candidate, stable)
@@ -157,38 +161,11 @@ def replay_command(  # noqa: PLR0913 - one parameter for each option
         _show(found)
 
 
-def _recalled(
-    deployment: Deployment,
-    planned: Sequence[PlannedObjective],
-    url: str | None,
-    folder: Path | None,
-    span_s: tuple[float, float],
-    *,
-    shown: bool,
-) -> Recording:
-    """Read a recording from a live Prometheus."""
-    start_s, end_s = span_s
-    if end_s <= start_s:
-        raise ValueError("--end must come after --start")
+def _connections(url: str | None, folder: Path | None) -> Connections:
     try:
-        connections = ConnectionFolder(folder, url) if folder else FixedConnection(str(url))
+        return ConnectionFolder(folder, url) if folder else FixedConnection(str(url))
     except Misconfigured as error:
         raise ValueError(str(error)) from None
-    client = Prometheus(connections)
-    selector = everything_of([counting(sli_of(one)) for one in planned], deployment.namespace, deployment.name)
-    try:
-        with progress_bar(shown=shown) as progress:
-            task = progress.add_task("reading Prometheus", total=end_s - start_s)
-            found = asyncio.run(recall(client, selector, start_s, end_s, lambda read_s: progress.advance(task, read_s)))
-    finally:
-        client.close()
-    recording = tuple(Series(labels, tuple(samples)) for labels, samples in found if samples)
-    if not recording:
-        raise ValueError(
-            f"Prometheus has no sample of {deployment.namespace}/{deployment.name} in this range that its objectives "
-            f"are counted from"
-        )
-    return recording
 
 
 def replay(  # noqa: PLR0913 - each is a fact of the recording

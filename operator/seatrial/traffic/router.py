@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from seatrial.kube.workloads import MANAGED_BY, MODEL_LABEL
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -115,6 +117,13 @@ def is_like(wanted: object, live: object) -> bool:
 
 
 def belongs_to(owner: Raw, live: Raw) -> bool:
-    """Tell whether this very ModelDeployment made an object."""
-    references = live["metadata"].get("ownerReferences") or ()
-    return any(reference["uid"] == owner["metadata"]["uid"] for reference in references)
+    """Tell whether an object is this ModelDeployment's: it made it, or one of its name did and left it an orphan.
+
+    Deleting with ``--cascade=orphan`` takes the owner references away and leaves the labels.
+    """
+    meta = live["metadata"]
+    references = meta.get("ownerReferences") or ()
+    if any(reference["uid"] == owner["metadata"]["uid"] for reference in references):
+        return True
+    ours = {**MANAGED_BY, MODEL_LABEL: owner["metadata"]["name"]}
+    return not references and ours.items() <= (meta.get("labels") or {}).items()

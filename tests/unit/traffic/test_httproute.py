@@ -13,7 +13,7 @@ from seatrial.kube.errors import Refused
 from seatrial.rollout.decision import Division
 from seatrial.rollout.versions import ALPHABET, LENGTH
 from seatrial.traffic.httproute import HttpRouteRouter, build
-from seatrial.traffic.router import Seen
+from seatrial.traffic.router import Apply, Seen
 from tests.unit.traffic.gateway import GOING, NEW, OLD, OWNER, PARENT, Gateway, answered, stored
 
 if TYPE_CHECKING:
@@ -146,6 +146,18 @@ def test_a_route_that_was_not_made_for_this_object_is_never_taken_over() -> None
     route["metadata"]["ownerReferences"][0]["uid"] = "u-0"
     with pytest.raises(Refused, match="HTTPRoute ml/fraud exists"):
         router.changes(OWNER, Division({OLD: 100}), Seen(routes={"fraud": route}))
+
+
+def test_an_orphan_of_a_deployment_of_this_name_is_taken_back_with_its_weights() -> None:
+    """`kubectl delete --cascade=orphan` takes the owner references away, and leaves everything running."""
+    route = live({OLD: 90, NEW: 10})
+    del route["metadata"]["ownerReferences"]
+    change = router.changes(OWNER, Division({OLD: 100, NEW: 0}), Seen(routes={"fraud": route}))[0]
+    assert isinstance(change, Apply)
+    assert change.manifest["metadata"]["ownerReferences"][0]["uid"] == "u-1"
+    route["metadata"]["labels"]["seatrial.dev/model"] = "other"
+    with pytest.raises(Refused, match="HTTPRoute ml/fraud exists"):
+        router.changes(OWNER, Division({OLD: 100, NEW: 0}), Seen(routes={"fraud": route}))
 
 
 @pytest.mark.parametrize(
