@@ -371,6 +371,10 @@ BAD_SLOS: dict[str, tuple[dict[str, Any], str]] = {
         {"spec__drift": {"features": {}, "usual": {"rise": "-5"}}},
         "rise is a percentage above 0, such as '25'",
     ),
+    "retraining without an address": (
+        {"spec__drift": {"features": {}, "retrain": {"url": "train.example/hook"}}},
+        "the url begins with http:// or https://",
+    ),
     "unknown statistic": (
         {"spec__drift": {"features": {"statistic": "feeling"}}},
         'statistic: Unsupported value: "feeling"',
@@ -454,6 +458,7 @@ GOOD: dict[str, dict[str, Any]] = {
             "window": "24h",
             "usual": {"ago": "7d", "rise": "50"},
             "confirm": 3,
+            "retrain": {"url": "https://train.example/hook", "cooldown": "7d", "maxPerMonth": 2},
             "cooldown": "6h",
         },
     ),
