@@ -142,6 +142,18 @@ BAD_DEPLOYMENTS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no replicas": ({"spec__replicas": 0}, "spec.replicas in body should be greater than or equal to 1"),
     "version as a number": ({"spec__model__version": 7}, "spec.model.version in body must be of type string"),
+    "high risk without a gate": (
+        {"spec__about": {"owner": "ann", "risk": "high"}},
+        "a model of high risk needs a person's word: add a step such as {gate: {name: risk-review}}",
+    ),
+    "runbook that is no address": (
+        {"spec__about": {"runbook": "the wiki"}},
+        "write the whole address: https://wiki.example/runbooks/scorer",
+    ),
+    "unknown risk": (
+        {"spec__about": {"risk": "none"}},
+        'about.risk: Unsupported value: "none"',
+    ),
     "unknown mode": ({"spec__mode": "dry-run"}, 'spec.mode: Unsupported value: "dry-run": supported values: "enforce"'),
     "unknown policy": (
         {"spec__strategy__undecided": {"noData": "wait"}},
@@ -401,6 +413,12 @@ GOOD: dict[str, dict[str, Any]] = {
         spec__readiness={"openInference": {"model": "fraud_scorer.v2"}, "warmUp": {"configMap": "calls"}},
         spec__liveConfig=[{"kind": "ConfigMap", "name": "a"}, {"kind": "Secret", "name": "a"}],
         spec__strategy__maxSurge=0,
+    ),
+    "about": changed(
+        DEPLOYMENT, spec__about={"owner": "ann", "team": "fraud", "runbook": "https://wiki.example/a", "risk": "medium"}
+    ),
+    "high risk with a gate": changed(
+        DEPLOYMENT, spec__about={"risk": "high"}, spec__strategy__steps=[{"gate": {"name": "review"}}, *steps(10)]
     ),
     "observing": changed(DEPLOYMENT, spec__mode="observe"),
     "undecided": changed(DEPLOYMENT, spec__strategy__undecided={"deadline": "30m", "inconclusive": "rollback"}),

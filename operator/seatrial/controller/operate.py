@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import kopf
 
+from seatrial.controller.about import ModelInfo
 from seatrial.controller.act import Actor
 from seatrial.controller.asking import Findings
 from seatrial.controller.budgets import Budgets
@@ -87,6 +88,8 @@ async def operate(  # noqa: PLR0913 - the parts that it puts together
         beside.append(asyncio.create_task(Drifts(cache, drift, *told, findings.drift, webhooks).run(loops.begun)))
     if labels:
         beside.append(asyncio.create_task(LabelLooks(cache, labels, *told, findings.labels).run(loops.begun)))
+    info = ModelInfo(cache)
+    telemetry.registry.register(info)
     try:
         async with server, probes:
             await kopf.operator(
@@ -100,6 +103,7 @@ async def operate(  # noqa: PLR0913 - the parts that it puts together
                 ready_flag=started,
             )
     finally:
+        telemetry.registry.unregister(info)
         for task in beside:
             task.cancel()
         await loops.end_all()

@@ -1,6 +1,7 @@
 """The operator's own metrics, its log of decisions, and /metrics and /healthz over HTTP.
 
-No metric carries a label per ModelDeployment: their number must not grow with the cluster, and kubectl shows the rest.
+No metric but the info series of about.py carries a label per ModelDeployment: their number must not grow with the
+cluster, and kubectl shows the rest.
 """
 
 from __future__ import annotations
