@@ -206,6 +206,7 @@ def decide(status: ModelDeploymentStatus, world: World, *, look_s: float) -> Dec
         notices=notices(before, status, moved),
         look_again_s=0.0 if taken or pending(status, world) else _look_again_s(status, world, look_s),
         urgent=_rescues(before, status, world, wanted),
+        move=taken.name if taken else "",
     )
 
 
