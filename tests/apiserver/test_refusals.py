@@ -335,6 +335,18 @@ BAD_SLOS: dict[str, tuple[dict[str, Any], str]] = {
         {"spec__objectives__0__compare": {"to": "peers", "margin": "5"}},
         'compare.to: Unsupported value: "peers"',
     ),
+    "cost of no objective": (
+        {"spec__cost": {"objective": "speed", "perThousand": "0.40"}},
+        "cost.objective names none of the objectives: it is the one whose events are the predictions",
+    ),
+    "cost for nothing": (
+        {"spec__cost": {"objective": "availability", "perThousand": "0"}},
+        "perThousand is a positive price, such as '0.40'",
+    ),
+    "more dear slices than there are": (
+        {"spec__cost": {"objective": "availability", "perThousand": "0.40", "bad": 6, "of": 5}},
+        "cost.bad can't be more than cost.of: so many of the last slices, such as 4 of 5",
+    ),
     "unknown alerts": ({"spec__alerts": "none"}, 'spec.alerts: Unsupported value: "none"'),
     "calendar of fortnights": (
         {"spec__calendar": {"period": "fortnight", "timeZone": "UTC"}},
@@ -452,6 +464,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "compared with a value": changed(
         SLO, spec__objectives__0__compare={"to": "offline", "margin": "0", "value": "99.5"}
     ),
+    "a cap of cost": changed(SLO, spec__cost={"objective": "availability", "perThousand": "0.40"}),
     "a check": changed(SLO, spec__objectives__0__sli={"template": "check", "where": {"check": "safety"}}),
     "threshold with decimals": changed(SLO, spec__objectives__1__sli__threshold="3570.47us"),
     "threshold that is a number": changed(
