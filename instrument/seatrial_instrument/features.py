@@ -78,7 +78,6 @@ class Features:
     """
 
     def __init__(self, profile: Profile, layout: Layout) -> None:
-        self._columns = profile.columns
         numeric = [feature for feature in profile.features if isinstance(feature, Numeric)]
         self._block = NumericBlock(numeric, layout)
         self._rows = layout.reserve(1)
@@ -86,10 +85,11 @@ class Features:
         self._categorical = [
             _category_series(feature, layout) for feature in profile.features if isinstance(feature, Categorical)
         ]
+        self._watched = [*(name for name, _ in self._numeric), *(category.name for category in self._categorical)]
+        self._width = len(profile.columns)
         order = {name: index for index, name in enumerate(profile.columns)}
-        chosen = [order[feature.name] for feature in numeric]
-        self._chosen = None if chosen == list(range(len(profile.columns))) else np.array(chosen, np.intp)
-        self._chosen_categories = [order[category.name] for category in self._categorical]
+        chosen = [order[name] for name in self._watched]
+        self._chosen = None if chosen == list(range(self._width)) else np.array(chosen, np.intp)
 
     def rows(self, data: Any) -> int:  # noqa: ANN401 # any table
         """Count the rows of a table.
@@ -116,7 +116,7 @@ class Features:
         Returns
         -------
         Any
-            A matrix, a mapping of watched columns, or a list of records.
+            A matrix of the watched columns, numeric ones first, or a mapping or a list of records of them.
 
         Raises
         ------
@@ -124,13 +124,12 @@ class Features:
             This is no table, or it has not the columns of the model.
         """
         if isinstance(data, np.ndarray) and data.ndim == _TABLE and not data.dtype.names:
-            if data.shape[1] != len(self._columns):
-                raise ValueError(
-                    f"the matrix has {data.shape[1]} columns, the profile's model has {len(self._columns)}"
-                )
-            return data.copy() if pick == ALL else data[pick].copy()
+            if data.shape[1] != self._width:
+                raise ValueError(f"the matrix has {data.shape[1]} columns, the profile's model has {self._width}")
+            part = data if pick == ALL else data[pick]
+            return part.copy() if self._chosen is None else part.take(self._chosen, axis=1)
         if columns.is_records(data):
-            return [dict(record) for record in data[pick]]
+            return [{name: record[name] for name in self._watched if name in record} for record in data[pick]]
         names = set(columns.names_of(data))
         there = [name for name in self._watched if name in names]
         return {name: copied(columns.column_of(data, name)[pick]) for name in there}  # type: ignore[index] # columns have slices
@@ -150,7 +149,7 @@ class Features:
             if columns.is_numbers(table):
                 matrices.append(table)
             elif isinstance(table, np.ndarray):
-                self._count_columns(dict(zip(self._columns, table.T, strict=True)), Counter(), rows, cells)
+                self._count_columns(dict(zip(self._watched, table.T, strict=True)), Counter(), rows, cells)
             elif isinstance(table, list):
                 self._count_records(table, cells)
             else:
@@ -158,15 +157,11 @@ class Features:
         if matrices:
             self._count_matrix(matrices[0] if len(matrices) == 1 else np.concatenate(matrices), cells)
 
-    @property
-    def _watched(self) -> list[str]:
-        return [*(name for name, _ in self._numeric), *(category.name for category in self._categorical)]
-
     def _count_matrix(self, data: NDArray[Any], cells: NDArray[np.float64]) -> None:
-        numbers = data if self._chosen is None else data[:, self._chosen]
+        numeric = len(self._numeric)
         cells[self._rows] += len(data)
-        self._block.add(cells, self._block.count(numbers.astype(np.float64, copy=False)))
-        for category, index in zip(self._categorical, self._chosen_categories, strict=True):
+        self._block.add(cells, self._block.count(data[:, :numeric].astype(np.float64, copy=False)))
+        for index, category in enumerate(self._categorical, start=numeric):
             _count_category(category, data[:, index].tolist(), 0, cells)
 
     def _count_records(self, records: Sequence[Mapping[str, object]], cells: NDArray[np.float64]) -> None:

@@ -142,6 +142,18 @@ BAD_DEPLOYMENTS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no replicas": ({"spec__replicas": 0}, "spec.replicas in body should be greater than or equal to 1"),
     "version as a number": ({"spec__model__version": 7}, "spec.model.version in body must be of type string"),
+    "high risk without a gate": (
+        {"spec__about": {"owner": "ann", "risk": "high"}},
+        "a model of high risk needs a person's word: add a step such as {gate: {name: risk-review}}",
+    ),
+    "runbook that is no address": (
+        {"spec__about": {"runbook": "the wiki"}},
+        "write the whole address: https://wiki.example/runbooks/scorer",
+    ),
+    "unknown risk": (
+        {"spec__about": {"risk": "none"}},
+        'about.risk: Unsupported value: "none"',
+    ),
     "unknown mode": ({"spec__mode": "dry-run"}, 'spec.mode: Unsupported value: "dry-run": supported values: "enforce"'),
     "unknown policy": (
         {"spec__strategy__undecided": {"noData": "wait"}},
@@ -323,6 +335,18 @@ BAD_SLOS: dict[str, tuple[dict[str, Any], str]] = {
         {"spec__objectives__0__compare": {"to": "peers", "margin": "5"}},
         'compare.to: Unsupported value: "peers"',
     ),
+    "cost of no objective": (
+        {"spec__cost": {"objective": "speed", "perThousand": "0.40"}},
+        "cost.objective names none of the objectives: it is the one whose events are the predictions",
+    ),
+    "cost for nothing": (
+        {"spec__cost": {"objective": "availability", "perThousand": "0"}},
+        "perThousand is a positive price, such as '0.40'",
+    ),
+    "more dear slices than there are": (
+        {"spec__cost": {"objective": "availability", "perThousand": "0.40", "bad": 6, "of": 5}},
+        "cost.bad can't be more than cost.of: so many of the last slices, such as 4 of 5",
+    ),
     "unknown alerts": ({"spec__alerts": "none"}, 'spec.alerts: Unsupported value: "none"'),
     "calendar of fortnights": (
         {"spec__calendar": {"period": "fortnight", "timeZone": "UTC"}},
@@ -371,6 +395,10 @@ BAD_SLOS: dict[str, tuple[dict[str, Any], str]] = {
         {"spec__drift": {"features": {}, "usual": {"rise": "-5"}}},
         "rise is a percentage above 0, such as '25'",
     ),
+    "retraining without an address": (
+        {"spec__drift": {"features": {}, "retrain": {"url": "train.example/hook"}}},
+        "the url begins with http:// or https://",
+    ),
     "unknown statistic": (
         {"spec__drift": {"features": {"statistic": "feeling"}}},
         'statistic: Unsupported value: "feeling"',
@@ -397,6 +425,12 @@ GOOD: dict[str, dict[str, Any]] = {
         spec__readiness={"openInference": {"model": "fraud_scorer.v2"}, "warmUp": {"configMap": "calls"}},
         spec__liveConfig=[{"kind": "ConfigMap", "name": "a"}, {"kind": "Secret", "name": "a"}],
         spec__strategy__maxSurge=0,
+    ),
+    "about": changed(
+        DEPLOYMENT, spec__about={"owner": "ann", "team": "fraud", "runbook": "https://wiki.example/a", "risk": "medium"}
+    ),
+    "high risk with a gate": changed(
+        DEPLOYMENT, spec__about={"risk": "high"}, spec__strategy__steps=[{"gate": {"name": "review"}}, *steps(10)]
     ),
     "observing": changed(DEPLOYMENT, spec__mode="observe"),
     "undecided": changed(DEPLOYMENT, spec__strategy__undecided={"deadline": "30m", "inconclusive": "rollback"}),
@@ -430,6 +464,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "compared with a value": changed(
         SLO, spec__objectives__0__compare={"to": "offline", "margin": "0", "value": "99.5"}
     ),
+    "a cap of cost": changed(SLO, spec__cost={"objective": "availability", "perThousand": "0.40"}),
     "a check": changed(SLO, spec__objectives__0__sli={"template": "check", "where": {"check": "safety"}}),
     "threshold with decimals": changed(SLO, spec__objectives__1__sli__threshold="3570.47us"),
     "threshold that is a number": changed(
@@ -454,6 +489,7 @@ GOOD: dict[str, dict[str, Any]] = {
             "window": "24h",
             "usual": {"ago": "7d", "rise": "50"},
             "confirm": 3,
+            "retrain": {"url": "https://train.example/hook", "cooldown": "7d", "maxPerMonth": 2},
             "cooldown": "6h",
         },
     ),

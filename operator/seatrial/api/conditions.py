@@ -14,7 +14,8 @@ class Condition:
     __pydantic_config__ = CONFIG
 
     type: str
-    """Accepted, Ready, Progressing, TrafficInSync, SplitAsTold, MetricsAvailable, DriftFree or LabelsGood."""
+    """Accepted, Ready, Progressing, TrafficInSync, SplitAsTold, MetricsAvailable, DriftFree, LabelsGood or
+    CostInBounds."""
     status: str
     """True, False or Unknown."""
     reason: str

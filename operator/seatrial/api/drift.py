@@ -95,6 +95,27 @@ class Usual(ApiModel):
     """Percent by which the statistic must exceed its usual value."""
 
 
+class Retrain(ApiModel):
+    """Whom to tell that a model trained on newer data would help."""
+
+    url: Annotated[
+        str,
+        Field(
+            max_length=2048,
+            json_schema_extra={
+                "x-kubernetes-validations": [
+                    rule(matches("^https?://[^/?#]+([/?#].*)?$"), "the url begins with http:// or https://")
+                ]
+            },
+        ),
+    ]
+    """Where the signed webhook is posted to, until it is accepted or ten minutes are over."""
+    cooldown: PositiveDuration = 86400.0
+    """How long after a webhook no other one is sent."""
+    max_per_month: Annotated[int, Field(ge=1, le=10)] = 4
+    """So many webhooks are sent in 30 days at most."""
+
+
 class Drift(ApiModel):
     """What counts as drift. It takes the series ml_model_* of the metrics contract."""
 
@@ -129,6 +150,24 @@ class Drift(ApiModel):
     """Looks in a row that must find the same before it is told or anything is done."""
     cooldown: Duration = 3600.0
     """How long a drift must be gone before it is called over."""
+    retrain: Retrain | None = None
+    """Whom to tell when confirmed drift is the world's doing."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainCall:
+    """A webhook that asks for a model trained on newer data."""
+
+    __pydantic_config__ = CONFIG
+
+    id: str
+    """Its idempotency key."""
+    at: Time
+    """When it was decided."""
+    state: str
+    """Asked, Accepted or Failed."""
+    sentence: str
+    """Why it was sent; what the service said once it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,3 +225,5 @@ class DriftStatus:
     """When it was last found."""
     features: Annotated[tuple[DriftedFeature, ...], Field(max_length=5)] = ()
     """The most drifted ones."""
+    retrained: Annotated[tuple[RetrainCall, ...], Field(max_length=10)] = ()
+    """Webhooks that asked for a model trained on newer data, the newest first; of all versions."""

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, JsonValue, WithJsonSchema
 
+from seatrial.api.about import HIGH_RISK, About
 from seatrial.api.capacity import Autoscaling, LiveConfig, Readiness
 from seatrial.api.commands import Command
 from seatrial.api.fields import CONFIG, ApiModel, keyed_by, rule
@@ -68,6 +69,7 @@ class ModelDeploymentSpec(ApiModel):
                     "!has(self.strategy.maxSurge) || (has(self.replicas) && self.replicas > 1)",
                     "strategy.maxSurge: 0 needs at least 2 replicas: one to try, and one to return to",
                 ),
+                HIGH_RISK,
                 *FITS_ITS_ROUTER,
             ]
         },
@@ -113,6 +115,8 @@ class ModelDeploymentSpec(ApiModel):
     """The ModelSLOs that a version answers to."""
     strategy: Strategy
     """How a new version is tried."""
+    about: About | None = None
+    """Who answers for the model, and where to read on."""
     mode: Literal["enforce", "observe"] = "enforce"
     """enforce: verdicts hold and roll back. observe: steps go by time alone and nothing is rolled back; the status says
     what would have been done."""

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, PlainSerializer
 
+from seatrial.api.cost import Cost
 from seatrial.api.drift import Drift
 from seatrial.api.fields import (
     CONFIG,
@@ -223,6 +224,10 @@ class ModelSLOSpec(ApiModel):
                     "two objectives have the same name",
                 ),
                 rule(
+                    "!has(self.cost) || self.objectives.exists(o, o.name == self.cost.objective)",
+                    "cost.objective names none of the objectives: it is the one whose events are the predictions",
+                ),
+                rule(
                     f"self.objectives.all(o, !{matches(PERCENT_PATTERN, 'o.target')} || double(o.target) <= 1.0 || "
                     f"!{matches(DECIMAL_PATTERN, BURN_RATE)} || "
                     f"double{BURN_RATE} * (100.0 - double(o.target)) < 99.9999)",
@@ -249,6 +254,8 @@ class ModelSLOSpec(ApiModel):
     """The objectives. A version must keep all of them."""
     rollback: Rollback = Rollback()
     """When a version on trial is rolled back."""
+    cost: Cost | None = None
+    """What predictions may cost."""
     drift: Drift | None = None
     """When features or predictions no longer look as they did."""
     labels: Labels | None = None

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from seatrial.api.capacity import Readiness
 from seatrial.api.commands import Verb
+from seatrial.api.cost import Cost, CostStatus
 from seatrial.api.drift import Drift
 from seatrial.api.fields import CONFIG, Duration, Time
 from seatrial.api.labels import Labels
@@ -76,6 +77,8 @@ class Plan:
     """What the version's pods must answer before it gets any weight."""
     max_surge: int | None = None
     """0 when the trial takes no more pods than one version has."""
+    cost: Cost | None = None
+    """What predictions may cost."""
     drift: Drift | None = None
     """What counts as drift."""
     labels: Labels | None = None
@@ -276,6 +279,8 @@ class Trial:
     """What the experiment of the current step has found so far."""
     ordered: Order | None = None
     """A command that waits to be carried out."""
+    cost: CostStatus | None = None
+    """What the version's predictions cost, while it is watched."""
     pods: int | None = None
     """Pods that all requests take: the most of the version's that were available at once or, with an autoscaler, those
     that stable had when the trial began."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from seatrial.api.cost import PRICE_ANNOTATION
 from seatrial.kube.workloads import MODEL_LABEL, PORT_ANNOTATION, VERSION_LABEL
 from seatrial.traffic.router import Seen
 
@@ -156,7 +157,11 @@ def _deployment(raw: Mapping[str, Any]) -> Raw:
 def _pod(raw: Mapping[str, Any]) -> Raw:
     status = raw.get("status") or {}
     names = ("conditions", "initContainerStatuses", "containerStatuses", "podIP")
-    return {"metadata": _meta(raw), "status": {key: status[key] for key in names if key in status}}
+    meta = _meta(raw)
+    price = (raw["metadata"].get("annotations") or {}).get(PRICE_ANNOTATION)
+    if price is not None:
+        meta["annotations"] = {PRICE_ANNOTATION: price}
+    return {"metadata": meta, "status": {key: status[key] for key in names if key in status}}
 
 
 def _scaler(raw: Mapping[str, Any]) -> Raw:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from seatrial.api.drift import Drift
 from seatrial.controller.asking import asking
+from seatrial.controller.retrain import Retrainings
 from seatrial.rollout.blame import shown
 from seatrial.rollout.drift import assess
 from seatrial.rollout.drift_subject import LOOK_S, Subject, ask_for, look_every_s, subject_of
+from seatrial.rollout.retrain import asked_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from seatrial.controller.cache import Cache, Key
     from seatrial.controller.telemetry import Telemetry
     from seatrial.metrics.drift_types import DriftSource
+    from seatrial.notify.webhook import Webhooks
 
 _EARLY_S = 1.0
 """So much before its time a look may come, so that rounds and looks don't drift apart."""
@@ -44,9 +47,11 @@ class Drifts:
         Unix time in seconds.
     found
         Findings by model, kept here for the ticks to read.
+    webhooks
+        Who asks for retraining.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts that it works with
         self,
         cache: Cache,
         source: DriftSource,
@@ -54,7 +59,9 @@ class Drifts:
         telemetry: Telemetry,
         clock: Callable[[], float],
         found: dict[Key, DriftStatus],
+        webhooks: Webhooks,
     ) -> None:
+        self._retrain = Retrainings(webhooks, wake, found)
         self._cache = cache
         self._source = source
         self._wake = wake
@@ -86,12 +93,16 @@ class Drifts:
         readings = await self._source.read([ask_for(drift, subject, now_s) for _, drift, subject, _ in due], now_s)
         for key, drift, subject, status in due:
             self._looked[key] = subject, now_s
+            before = self._found.get(key) or status.drift
             try:
-                found = assess(drift, subject, readings, self._found.get(key) or status.drift)
+                found = asked_for(drift, assess(drift, subject, readings, before), before)
             except Exception:  # noqa: BLE001 - a bug about one model must not end drift for all others
                 self._telemetry.bug(f"drift of {'/'.join(key)}")
                 continue
             self._found[key] = found
+            if drift.retrain and status.drift:
+                # Only what stands in the status is sent: a restarted operator sends the same again, not another one.
+                self._retrain.send(key, drift.retrain, status.drift)
             if status.drift is None or shown(status.drift) != shown(found):
                 self._wake(key)
             await asyncio.sleep(0)  # a look takes milliseconds, and there may be many models

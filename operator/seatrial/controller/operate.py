@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import kopf
 
+from seatrial.controller.about import ModelInfo
 from seatrial.controller.act import Actor
 from seatrial.controller.asking import Findings
 from seatrial.controller.budgets import Budgets
@@ -66,7 +67,8 @@ async def operate(  # noqa: PLR0913 - the parts that it puts together
     probes = Probes(kube, cache, server, telemetry, wake)
     senses = Senses(metrics, configs, probes, Line(cache, settings.max_trials))
     findings = Findings()
-    checks = Checks(kube, Webhooks(settings.webhook_key, time.time))
+    webhooks = Webhooks(settings.webhook_key, time.time)
+    checks = Checks(kube, webhooks)
     observer = Observer(kube, cache, senses, router, time.time, settings.fresh_s, findings=findings, check=checks.look)
     ticker = Ticker(kube, cache, observer, Actor(kube, cache, router), telemetry, settings)
     loops = Loops(ticker, telemetry)
@@ -83,9 +85,11 @@ async def operate(  # noqa: PLR0913 - the parts that it puts together
         beside.append(asyncio.create_task(Budgets(kube, cache, budgets, telemetry, time.time).run(loops.begun)))
     told = (loops.wake, telemetry, time.time)
     if drift:
-        beside.append(asyncio.create_task(Drifts(cache, drift, *told, findings.drift).run(loops.begun)))
+        beside.append(asyncio.create_task(Drifts(cache, drift, *told, findings.drift, webhooks).run(loops.begun)))
     if labels:
         beside.append(asyncio.create_task(LabelLooks(cache, labels, *told, findings.labels).run(loops.begun)))
+    info = ModelInfo(cache)
+    telemetry.registry.register(info)
     try:
         async with server, probes:
             await kopf.operator(
@@ -99,6 +103,7 @@ async def operate(  # noqa: PLR0913 - the parts that it puts together
                 ready_flag=started,
             )
     finally:
+        telemetry.registry.unregister(info)
         for task in beside:
             task.cancel()
         await loops.end_all()

@@ -1,6 +1,7 @@
 """The operator's own metrics, its log of decisions, and /metrics and /healthz over HTTP.
 
-No metric carries a label per ModelDeployment: their number must not grow with the cluster, and kubectl shows the rest.
+No metric but the info series of about.py carries a label per ModelDeployment: their number must not grow with the
+cluster, and kubectl shows the rest.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pydantic import TypeAdapter
 from seatrial import __version__
 from seatrial.api.fields import format_time
 from seatrial.api.status import Decision as DecisionEntry
+from seatrial.controller.outcomes import Outcomes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -59,6 +61,7 @@ class Telemetry:
             buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10),
             registry=self.registry,
         )
+        self._outcomes = Outcomes(self.registry)
         self._leading = Gauge("seatrial_leading", "1 while this operator leads", registry=self.registry)
         self._running: dict[Key, float] = {}
 
@@ -70,6 +73,7 @@ class Telemetry:
         """Count what is told, and log each decision as one complete JSON line."""
         for notice in decision.notices:
             self._moves.labels(notice.reason).inc()
+        self._outcomes.note(sight.status, decision)
         known = sight.status.decisions[0].id if sight.status.decisions else 0
         for entry in decision.status.decisions:
             if entry.id <= known:

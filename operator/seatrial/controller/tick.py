@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.api.conditions import Condition
 from seatrial.api.status import DEPLOYMENT_STATUS, ModelDeploymentStatus, dump
+from seatrial.controller.about import with_about
 from seatrial.kube.errors import Conflict, Gone, KubeError
 from seatrial.rollout.blame import shown
 from seatrial.rollout.labels import shown_labels
@@ -156,7 +157,8 @@ class Ticker:
         self._telemetry.decided(sight, decision)
         for notice in decision.notices:
             try:
-                await self._kube.emit(sight.raw, severity=notice.type, reason=notice.reason, note=notice.note)
+                note = with_about(notice.note, sight.raw) if notice.type == "Warning" else notice.note
+                await self._kube.emit(sight.raw, severity=notice.type, reason=notice.reason, note=note)
             except KubeError as error:
                 self._telemetry.kube_error(None, error)
 

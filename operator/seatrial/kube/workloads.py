@@ -6,12 +6,14 @@ its own Service. Both selectors name the same two labels, so the pods of two ver
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
+from seatrial.api.cost import PRICE_ANNOTATION
 from seatrial.rollout.world import Workload
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 MODEL_LABEL = "seatrial.dev/model"
 VERSION_LABEL = "seatrial.dev/version"
@@ -167,7 +169,17 @@ def observe(deployment: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) ->
         stuck=next((said for pod in living for said in _stuck(pod)), None) or _held_up(status),
         restarts=sum(container.get("restartCount", 0) for pod in living for container in _containers(pod)),
         autoscaler=_autoscaler(deployment),
+        price_per_hour=_price(living),
     )
+
+
+def _price(pods: Sequence[Mapping[str, Any]]) -> float | None:
+    """Add up what pods cost per hour; None when one of them doesn't say it, or says no price."""
+    try:
+        prices = [float(pod["metadata"]["annotations"][PRICE_ANNOTATION]) for pod in pods]
+    except (KeyError, TypeError, ValueError):
+        return None
+    return sum(prices) if prices and all(math.isfinite(price) and price >= 0 for price in prices) else None
 
 
 def _autoscaler(deployment: Mapping[str, Any]) -> str | None:

@@ -136,6 +136,8 @@ class Decision:
         Seconds until the next look; None waits for a change.
     urgent
         The target takes weight from a version that was found bad: act even when the status can't be recorded.
+    move
+        Name of the row of the phase table that was taken; empty when none was.
     """
 
     status: ModelDeploymentStatus
@@ -143,3 +145,4 @@ class Decision:
     notices: tuple[Notice, ...]
     look_again_s: float | None
     urgent: bool = False
+    move: str = ""

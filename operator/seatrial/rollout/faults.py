@@ -14,6 +14,7 @@ from seatrial.api.status import Phase
 from seatrial.judge.pod_events import Exposure, judge_pod_events
 from seatrial.judge.types import Verdict
 from seatrial.rollout.blame import drifted
+from seatrial.rollout.cost import costly
 from seatrial.rollout.guards import action_on, may_go_on, past_deadline
 from seatrial.rollout.labels import mislabelled
 from seatrial.rollout.seaworthy import mismatch, model_waits
@@ -127,5 +128,16 @@ def enforced(guard: Guard) -> Guard:
     return guarded
 
 
-FAULTS = (burning, crash_loop, restarting, unready, undecided, check_failed, experiment_lost, drifted, mislabelled)
+FAULTS = (
+    burning,
+    crash_loop,
+    restarting,
+    unready,
+    undecided,
+    check_failed,
+    experiment_lost,
+    drifted,
+    mislabelled,
+    costly,
+)
 """All that the operator rolls back for by itself."""

@@ -39,7 +39,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from seatrial.api.status import Phase
-from seatrial.rollout import blame, faults, guards, labels, moves
+from seatrial.rollout import blame, cost, faults, guards, labels, moves
 from seatrial.rollout.commands import obey, pending
 from seatrial.rollout.copies import remembered
 from seatrial.rollout.decision import Decision, Notice
@@ -97,6 +97,7 @@ TRANSITIONS = (
             ("experiment lost", faults.enforced(faults.experiment_lost), frozenset({P.TRIAL})),
             ("drifted", faults.enforced(blame.drifted), frozenset({P.TRIAL})),
             ("labels", faults.enforced(labels.mislabelled), UNDERWAY - {P.STARTING}),
+            ("too dear", faults.enforced(cost.costly), frozenset({P.WATCHING})),
             ("aborted", faults.aborted, UNDERWAY),
         )
     ),
@@ -206,6 +207,7 @@ def decide(status: ModelDeploymentStatus, world: World, *, look_s: float) -> Dec
         notices=notices(before, status, moved),
         look_again_s=0.0 if taken or pending(status, world) else _look_again_s(status, world, look_s),
         urgent=_rescues(before, status, world, wanted),
+        move=taken.name if taken else "",
     )
 
 

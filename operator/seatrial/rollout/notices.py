@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from seatrial.api.status import ModelDeploymentStatus
 
-TOLD = frozenset({"Accepted", "MetricsAvailable", "SplitAsTold", "DriftFree", "LabelsGood"})
+TOLD = frozenset({"Accepted", "MetricsAvailable", "SplitAsTold", "DriftFree", "LabelsGood", "CostInBounds"})
 """Conditions whose change is told by itself; what the others say follows from a move that is told."""
 
 

@@ -12,6 +12,7 @@ from seatrial.judge.split import SplitStep, check_split
 from seatrial.judge.types import Verdict
 from seatrial.rollout import seaworthy
 from seatrial.rollout.blame import drift_free
+from seatrial.rollout.cost import cost_in_bounds
 from seatrial.rollout.fallback import why_active
 from seatrial.rollout.labels import labels_good
 from seatrial.rollout.progress import progress
@@ -44,6 +45,8 @@ def report(status: ModelDeploymentStatus, world: World, wanted: Target) -> Model
     }
     if status.drift:
         found["DriftFree"] = drift_free(status.drift)
+    if status.trial and status.trial.plan.cost:
+        found["CostInBounds"] = cost_in_bounds(status.trial)
     if status.labels:
         found["LabelsGood"] = labels_good(status.labels)
     return replace(

@@ -11,6 +11,7 @@ from seatrial.api.status import Kept, Phase, Queued
 from seatrial.api.trial import CheckRun
 from seatrial.rollout import faults, guards, seaworthy
 from seatrial.rollout.blame import latest
+from seatrial.rollout.cost import costed
 from seatrial.rollout.experiment import experiment_result
 from seatrial.rollout.fallback import watch_pages
 from seatrial.rollout.labels import latest_labels
@@ -43,7 +44,8 @@ def note(status: ModelDeploymentStatus, world: World) -> ModelDeploymentStatus:
     if not status.trial or not status.candidate:
         return status
     trial = replace(status.trial, evidence=world.evidence or status.trial.evidence)
-    status = replace(status, trial=_found(_step_clock(status, trial, world), world))
+    trial = costed(status, _step_clock(status, trial, world), world)
+    status = replace(status, trial=_found(trial, world))
     return replace(status, trial=_untaken(status, world))
 
 

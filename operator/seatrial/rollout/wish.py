@@ -21,8 +21,6 @@ from seatrial.rollout.world import Refusal, Wish
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from seatrial.api.drift import Drift
-    from seatrial.api.labels import Labels
     from seatrial.metrics.types import Sli
     from seatrial.rollout.versions import Content
 
@@ -54,13 +52,12 @@ def wish_of(
     except ValidationError as error:
         return Refusal("InvalidSpec", _sentence("this ModelDeployment", error))
     objectives = []
-    drifts: dict[str, Drift] = {}
-    labels: dict[str, Labels] = {}
+    read: dict[str, ModelSLOSpec] = {}
     for ref in parsed.slos:
         if ref.name not in slos:
             return Refusal("SLOMissing", f"ModelSLO {ref.name} doesn't exist in this namespace: apply it, or edit slos")
         try:
-            slo = ModelSLOSpec.model_validate(slos[ref.name])
+            slo = read[ref.name] = ModelSLOSpec.model_validate(slos[ref.name])
         except ValidationError as error:
             return Refusal("InvalidSLO", _sentence(f"ModelSLO {ref.name}", error))
         planned = planned_by(ref.name, slo)
@@ -71,12 +68,10 @@ def wish_of(
             except ValueError as error:
                 return Refusal("InvalidSLO", f"ModelSLO {ref.name}, objective {one.objective.name}: {error}")
         objectives += planned
-        if slo.drift:
-            drifts[ref.name] = slo.drift
-        if slo.labels:
-            labels[ref.name] = slo.labels
     try:
-        drift, judged = _only("drift", drifts), _only("labels", labels)
+        drift = _only("drift", {name: slo.drift for name, slo in read.items()})
+        judged = _only("labels", {name: slo.labels for name, slo in read.items()})
+        cost = _only("cost", {name: slo.cost for name, slo in read.items()})
         check_windows(parsed.strategy.windows)
     except ValueError as error:
         return Refusal("InvalidSpec", str(error))
@@ -94,6 +89,7 @@ def wish_of(
         max_surge=parsed.strategy.max_surge,
         drift=drift,
         labels=judged,
+        cost=cost,
     )
     return Wish(
         version=version_hash(spec, contents),
@@ -118,8 +114,9 @@ def commands_of(spec: Mapping[str, Any]) -> tuple[Command, ...]:
     return tuple(_COMMANDS.validate_python(spec.get("commands") or ()))
 
 
-def _only(part: str, found: Mapping[str, T]) -> T | None:
+def _only(part: str, said: Mapping[str, T | None]) -> T | None:
     """Take what the ModelSLOs say in a part, by their name; raises ValueError when several say something."""
+    found = {name: value for name, value in said.items() if value is not None}
     if len(found) > 1:
         raise ValueError(f"ModelSLOs {', '.join(found)} all say {part}: only one of them may")
     return next(iter(found.values()), None)

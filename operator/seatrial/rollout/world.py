@@ -36,6 +36,8 @@ class Workload:
         A sentence saying why pods don't start (unschedulable, image can't be pulled, ...).
     restarts
         Restarts of containers, summed over the pods that are there.
+    price_per_hour
+        What its pods cost together, as their annotations say; None when there is none, or one doesn't say it.
     autoscaler
         Who set the number of pods last, when that was an autoscaler: then nobody else does.
     """
@@ -48,6 +50,7 @@ class Workload:
     crash_looping: str | None = None
     stuck: str | None = None
     restarts: int = 0
+    price_per_hour: float | None = None
     autoscaler: str | None = None
 
 

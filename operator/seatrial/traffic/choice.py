@@ -24,10 +24,11 @@ class ChosenRouter:
     """A :class:`~seatrial.traffic.router.Router` that leaves it to the one in ``spec.traffic``."""
 
     def changes(self, owner: Raw, division: Division, seen: Seen) -> tuple[Change, ...]:
-        """Ask the chosen router; once nothing is left to do for it, what others have made is taken away."""
+        """Ask the chosen router; once what it made is in force, what others have made is taken away."""
         mine, others = _routers(owner)
         found = mine.changes(owner, division, seen)
-        if found or not division.weights:
+        view = mine.read(owner, seen)
+        if found or not division.weights or not view or not view.programmed:
             return found
         return tuple(change for other in others for change in other.release(owner, seen))
 

@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from seatrial.api.status import ModelDeploymentStatus, Phase
+from seatrial.kube.errors import Conflict
 from tests.apiserver.controller.stage import eventually, on_trial, rests_on
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from tests.apiserver.controller.stage import Raw, Stage
 
 LONG = [{"weight": 10, "for": "1h"}]
-SHORT = [{"weight": 50, "for": "1s", "minRequests": 1}]
+SHORT = [{"weight": 50, "for": "3s", "minRequests": 1}]
 ASKED = {"openInference": {"model": "scorer"}, "warmUp": {"configMap": "calls", "calls": 3}}
 
 
@@ -56,7 +57,11 @@ async def serving() -> AsyncIterator[tuple[Model, int]]:
 
 
 async def play_pod(stage: Stage, version: str, name: str) -> None:
-    """Play a ready pod of a version that is reached at loopback."""
+    """Play a ready pod of a version that is reached at loopback, and the account that pods need."""
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
+    with contextlib.suppress(Conflict):
+        path = f"/api/v1/namespaces/{stage.namespace}/serviceaccounts"
+        await stage.user._call("POST", path, "play a controller", body=account)
     pod = await stage.user.create(
         {
             "apiVersion": "v1",

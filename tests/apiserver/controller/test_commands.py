@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +17,13 @@ from click.testing import CliRunner
 from seatrial.api.status import Phase
 from seatrial.cli.main import main
 from seatrial.cli.plugin.reach import Exit
+from tests.apiserver.conftest import ROOT, kubectl
 from tests.apiserver.controller.stage import MODEL, on_trial, rests_on
 from tests.apiserver.samples import changed
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from click.testing import Result
 
     from seatrial.api.status import ModelDeploymentStatus
@@ -267,3 +273,28 @@ async def test_a_watch_ends_when_the_object_goes(stage: Stage, terminal: Termina
     await stage.remove("ModelDeployment", "scorer")
     watched = await waits
     assert (watched.exit_code, "was deleted" in watched.output) == (Exit.OTHERWISE, True)
+
+
+def test_kubectl_finds_the_plugin_and_completes_names(
+    stage: Stage, api_server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, start in (("kubectl-seatrial", "plugin"), ("kubectl_complete-seatrial", "complete")):
+        script = tmp_path / name
+        script.write_text(f"#!{sys.executable}\nfrom seatrial.cli.plugin.kubectl import {start}\n{start}()\n")
+        script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("KUBECONFIG", str(api_server.kubeconfig))
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT / 'operator'}")
+    model = changed(MODEL, metadata__namespace=stage.namespace)
+    assert api_server.kubectl("create", "-f", "-", stdin=model).returncode == 0
+    shown = run("seatrial", "get", "-n", stage.namespace)
+    assert shown.splitlines()[1].split()[:2] == ["scorer", "Pending"]
+    completed = run("__complete", "seatrial", "describe", "-n", stage.namespace, "sc")
+    assert completed.splitlines()[:2] == ["scorer", ":4"]
+
+
+def run(*words: str) -> str:
+    """Run the kubectl that is on PATH."""
+    done = subprocess.run([*kubectl(), *words], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

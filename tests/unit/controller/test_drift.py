@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field, replace
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,7 @@ from seatrial.controller.cache import Cache, Key
 from seatrial.controller.drift import Drifts
 from seatrial.controller.telemetry import Telemetry
 from seatrial.metrics.drift_types import DriftReadings, Seen
+from seatrial.notify.webhook import Webhooks
 from seatrial.rollout.drift import assess
 from tests.unit.judge.drift.builders import normal
 from tests.unit.rollout import builders as b
@@ -56,12 +58,19 @@ class Scene:
     found: dict[Key, DriftStatus] = field(default_factory=dict)
     woken: list[Key] = field(default_factory=list)
     telemetry: Telemetry = field(default_factory=Telemetry)
+    key: Path = Path("no-key")
     drifts: Drifts = field(init=False)
     versions: Iterator[int] = field(default_factory=lambda: count(1))
 
     def __post_init__(self) -> None:
         self.drifts = Drifts(
-            self.cache, self.counts, self.woken.append, self.telemetry, lambda: self.counts.now_s, self.found
+            self.cache,
+            self.counts,
+            self.woken.append,
+            self.telemetry,
+            lambda: self.counts.now_s,
+            self.found,
+            Webhooks(self.key, lambda: self.counts.now_s),
         )
 
     def model(self, status: ModelDeploymentStatus, name: str = "scorer", slo: str = "scorer") -> None:
@@ -186,3 +195,17 @@ async def test_a_bug_ends_no_loop(scene: Scene, monkeypatch: pytest.MonkeyPatch)
         await asyncio.wait([running], timeout=0.01)
     running.cancel()
     assert scene.telemetry.registry.get_sample_value("seatrial_bugs_total") == 1
+
+
+async def test_only_what_stands_in_the_status_is_sent(scene: Scene) -> None:
+    scene.slo(features={}, confirm=1, retrain={"url": "https://train.example/hook"})
+    scene.counts.moved[b.A.hash] = 0.8
+    scene.model(b.stable())
+    await scene.after(0)
+    assert [call.state for call in scene.found[KEY].retrained] == ["Asked"]
+    await asyncio.sleep(0)
+    assert scene.drifts._retrain._sent == {}
+    scene.model(replace(b.stable(), drift=scene.found[KEY]))
+    await scene.after(600)
+    await asyncio.gather(*scene.drifts._retrain._sent.values())
+    assert [call.state for call in scene.found[KEY].retrained] == ["Failed"]  # there is no key to sign with

@@ -195,6 +195,15 @@ def test_a_matrix_may_hold_categories_as_numbers_in_any_column() -> None:
     assert counted["ml_model_feature_missing_total", "x", "nan"] == 1
 
 
+def test_of_a_wide_matrix_only_what_is_watched_is_kept() -> None:
+    names = tuple(f"f{index}" for index in range(1000))
+    instrument = Instrument(Profile(1, names, (Numeric("f7", (0.5,), (0, 0)),)), "m", registry=None)
+    instrument.observe(np.ones((2, 1000)))
+    (waiting,) = instrument._waiting
+    assert waiting.table.tolist() == [[1.0], [1.0]]  # type: ignore[union-attr] # these are rows
+    assert waiting.table.base is None  # type: ignore[union-attr] # see above
+
+
 @pytest.mark.parametrize("form", ["matrix", "columns", "lists", "records"])
 def test_of_a_batch_above_the_cap_every_nth_row_is_counted(form: str) -> None:
     matrix = np.arange(100.0)[:, None]

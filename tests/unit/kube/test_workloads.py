@@ -217,3 +217,23 @@ def test_a_container_that_is_just_starting_is_not_stuck() -> None:
 def test_a_page_long_detail_is_cut() -> None:
     said = observe(live(), [pod(state={"waiting": {"reason": "ErrImagePull", "message": "x" * 5000}})]).stuck
     assert len(str(said)) < 400
+
+
+@pytest.mark.parametrize(
+    ("prices", "price"),
+    [
+        (("2.10", "2.10"), 4.2),
+        (("0", "1.5"), 1.5),
+        (("2.10", None), None),
+        (("2.10", "dear"), None),
+        (("2.10", "nan"), None),
+        (("2.10", "-1"), None),
+        ((), None),
+    ],
+)
+def test_the_price_of_a_version_is_that_of_all_its_pods(prices: tuple[str | None, ...], price: float | None) -> None:
+    notes = [{} if text is None else {"seatrial.dev/price-per-hour": text} for text in prices]
+    pods: list[dict[str, Any]] = [{"metadata": {"name": "p", "annotations": note}, "status": {}} for note in notes]
+    pods.append({"metadata": {"name": "gone", "deletionTimestamp": "2030-01-01T00:00:00Z"}, "status": {}})
+    deployment = {"metadata": {"labels": {"seatrial.dev/version": "bbbbbbbbbb"}}, "spec": {}}
+    assert observe(deployment, pods).price_per_hour == price

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from seatrial.api.capacity import OpenInference, Readiness
+from seatrial.api.cost import Cost, CostStatus
 from seatrial.api.drift import DriftStatus
 from seatrial.api.labels import LabelStatus
 from seatrial.api.sights import Restarts
@@ -135,6 +136,16 @@ def watched(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
 def watching(held_s: float = 60.0) -> ModelDeploymentStatus:
     """Make the status of a version that has had all requests for ``held_s`` seconds and is watched."""
     return watched(replace(on_trial(len(STEPS) - 1, held_s), phase=Phase.WATCHING))
+
+
+def too_dear(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
+    """Let the predictions of the version on trial have cost more than they may."""
+    assert status.trial
+    cap = Cost.model_validate(
+        {"objective": "availability", "perThousand": "0.5", "bad": 2, "of": 3, "action": "rollback"}
+    )
+    cost = CostStatus(NOW, 0, "xox", "2 of the last 3 slices were above the cap")
+    return replace(status, trial=replace(status.trial, plan=replace(status.trial.plan, cost=cap), cost=cost))
 
 
 def at_step(step: Step, held_s: float = 10.0, **known: Any) -> ModelDeploymentStatus:

@@ -98,6 +98,7 @@ CASES = {
     "other signature": case(OTHER_SIGNATURE, "differs from stable: it needs an input z", fitness=MISFIT),
     "drifted": case(b.on_trial(), "version 2 (bbbbbbbbbb): age: psi 0.6", drift=b.DRIFTED),
     "labels": case(b.watching(), "version 2 (bbbbbbbbbb) by its labels: brier: 0.4", labels=b.MISLABELLED),
+    "too dear": case(b.too_dear(b.watching()), "is too dear: 2 of the last 3 slices were above the cap"),
     "aborted": case(b.ordered(b.on_trial(), Verb.ABORT), "is aborted: ann asked for it"),
     "stable wished back": case(b.watching(), "the spec now asks for version 1", wish=b.wish(b.A)),
     "watch cut short": case(b.watching(), "the spec now asks for version 3", wish=b.wish(b.C)),
@@ -172,6 +173,7 @@ ROLLBACKS = (
     "experiment lost",
     "drifted",
     "labels",
+    "too dear",
     "aborted",
 )
 EXCLUSIVE = {
@@ -190,6 +192,7 @@ BASES = {
     "watch over": b.watching(b.WATCH.for_),
     "watch cut short": b.watching(),
     "stable wished back": b.watching(),
+    "too dear": b.watching(),
     "check failed": b.at_step(b.CHECK, check=b.FAILED),
     "experiment lost": b.at_step(b.EXPERIMENT),
 }
@@ -220,6 +223,8 @@ def both(first: str, second: str) -> tuple[ModelDeploymentStatus, World]:  # noq
         changes["evidence"] = WORSE
     if "drifted" in pair:
         changes["drift"] = b.DRIFTED
+    if "too dear" in pair:
+        status = b.too_dear(status)
     if "labels" in pair:
         changes["labels"] = b.MISLABELLED
     if pair & {"superseded", "watch cut short"}:

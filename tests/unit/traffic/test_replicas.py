@@ -15,7 +15,7 @@ from seatrial.traffic.choice import ChosenRouter
 from seatrial.traffic.httproute import build
 from seatrial.traffic.replicas import SERVING_LABEL, pods_for
 from seatrial.traffic.router import ANNOTATION, Apply, Label, Seen
-from tests.unit.traffic.gateway import NEW, OLD, stored
+from tests.unit.traffic.gateway import NEW, OLD, answered, stored
 from tests.unit.traffic.gateway import OWNER as GATEWAY_OWNER
 
 OWNER: dict[str, Any] = {
@@ -247,5 +247,7 @@ def test_who_moves_from_a_gateway_to_a_service_loses_the_route_once_the_service_
     after = Seen(routes={"fraud": route}, services=network.services, pods=network.pods, ports=network.ports)
     second = router.changes(OWNER, Division({OLD: 100}), after)
     assert [(type(change).__name__, getattr(change, "kind", "")) for change in second] == [("Remove", "HTTPRoute")]
+    assert router.changes(GATEWAY_OWNER, Division({OLD: 100}), after) == ()  # the gateway has not taken the route yet
+    route["status"] = answered()
     back = router.changes(GATEWAY_OWNER, Division({OLD: 100}), after)
     assert [(type(change).__name__, getattr(change, "kind", "")) for change in back] == [("Remove", "Service")]

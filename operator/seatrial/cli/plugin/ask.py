@@ -92,13 +92,14 @@ def _ask(where: Where, name: str, fields: dict[str, Any], *, wait_s: float, outp
         asked = f"{fields['verb']} stands in spec.commands of {name}"
         within = format_duration(wait_s)
         fail(f"{asked}, and was not answered within {within}: is the operator running?", Exit.TIMEOUT)
+    done = answer["outcome"] == "Done"
     if output != "text":
         print_document(answer, output)
     else:
-        click.echo(f"{answer['outcome']}: {answer['sentence']}")
+        click.echo(f"{answer['outcome']}: {answer['sentence']}", err=not done)
         if not answer["verified"]:
             click.echo(f"Recorded as asked by {answer['by']}, unverified: no admission policy is in force.", err=True)
-    raise SystemExit(int(Exit.DONE if answer["outcome"] == "Done" else Exit.OTHERWISE))
+    raise SystemExit(int(Exit.DONE if done else Exit.OTHERWISE))
 
 
 async def _asked(where: Where, name: str, fields: dict[str, Any], wait_s: float) -> dict[str, Any] | None:

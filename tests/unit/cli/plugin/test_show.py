@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
+from rich.live import Live
 
 from seatrial.api.commands import Answer, Hold, Verb
 from seatrial.api.status import DEPLOYMENT_STATUS, Decision, HistoryEntry, Kept, ModelDeploymentStatus, Outcome, dump
 from seatrial.api.trial import CheckRun
 from seatrial.cli.plugin.show import details, history, listing
 from seatrial.cli.plugin.view import Unreadable, View, age, view_of
-from seatrial.cli.plugin.watch import Lines, line, panel
+from seatrial.cli.plugin.watch import Lines, Screen, line, panel
 from tests.unit.rollout.builders import (
     CHECK,
     EVERY,
@@ -129,6 +130,18 @@ def test_without_a_terminal_each_change_is_one_line(capsys: pytest.CaptureFixtur
         "",
     ]
     assert "the API server is away" in err
+
+
+def test_a_terminal_is_redrawn() -> None:
+    console = Console(file=io.StringIO(), width=200, height=60, force_terminal=True)
+    with Live(console=console, auto_refresh=False) as live:
+        screen = Screen(live, one=True)
+        for status, problem in ((stable(), None), (watching(), "the API server is away")):
+            screen.show([view(status)], problem)
+            live.refresh()
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue()
+    assert shown.index("Stable") < shown.index("Watching") < shown.index("the API server is away")
 
 
 def test_a_status_of_another_time_is_refused_in_plain_words() -> None:
