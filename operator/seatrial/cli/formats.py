@@ -91,8 +91,9 @@ def output_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def screen() -> Console:
     """Return the terminal; wide enough for the tables when the output goes to a file."""
-    console = Console()
-    return console if console.is_terminal else Console(width=160)
+    # Sentences come from people and clusters: brackets and colons are no markup.
+    console = Console(markup=False, emoji=False)
+    return console if console.is_terminal else Console(width=160, markup=False, emoji=False)
 
 
 def progress_bar(*, shown: bool) -> Progress:

@@ -108,8 +108,8 @@ def versions(view: View) -> RenderableType:
 def steps(view: View) -> RenderableType | None:
     """Make the list of the trial's steps, with a mark at the one where it stands; None without a trial."""
     status, trial = view.status, view.status.trial
-    if not trial or status.phase not in UNDERWAY:
-        return None
+    if not trial or trial.returning or status.phase not in UNDERWAY:
+        return None  # a version that is returned to takes no steps
     at = {Phase.STARTING: -1, Phase.TRIAL: trial.step_index}.get(status.phase, len(trial.plan.steps))
     table = Table.grid(padding=(0, 2, 0, 0))
     for index in range(len(trial.plan.steps)):
@@ -231,6 +231,14 @@ def _drift(view: View) -> RenderableType | None:
     return Group(said, *(Text(f"  {feature.name}: {feature.sentence}") for feature in found.features))
 
 
+def _labels(view: View) -> RenderableType | None:
+    found = view.status.labels
+    if not found:
+        return None
+    said = f"{found.sentence} (looked at {clock_time(found.at)})"
+    return Group(said, *(Text(f"  {finding.name}: {finding.sentence}") for finding in found.findings))
+
+
 def _conditions(view: View) -> RenderableType:
     table = plain_table("CONDITION", "STATUS", "REASON", "SINCE", "MESSAGE")
     for found in view.status.conditions:
@@ -256,6 +264,7 @@ def details(view: View) -> RenderableType:
         ("Evidence" if status.candidate else "Evidence of the last trial", judged),
         ("Would have been rolled back", Text(untaken.sentence) if untaken else None),
         ("Drift", _drift(view)),
+        ("Labels", _labels(view)),
         ("Last decisions", decisions(view, 5) if status.decisions else None),
         ("Commands", commands(view) if status.answers else None),
         ("Conditions", _conditions(view)),

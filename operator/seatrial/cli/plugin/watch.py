@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import click
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
 from seatrial.api.fields import format_duration
-from seatrial.cli.formats import DURATION
+from seatrial.cli.formats import DURATION, screen
 from seatrial.cli.plugin.ending import Ending, Until, Waiting
 from seatrial.cli.plugin.reach import Exit, Where, fail, name_argument, reach, where_options
 from seatrial.cli.plugin.show import decisions, evidence, headline, listing, steps, versions
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
     from seatrial.kube.person import Scene
 
@@ -68,7 +68,7 @@ async def _watch(
     where: Where, name: str | None, waiting: Waiting | None, timeout_s: float | None, *, plain: bool
 ) -> Ending | None:
     """Show scenes until the end of the wait; None when time is over first."""
-    console = Console()
+    console = screen()
     with contextlib.suppress(TimeoutError):
         async with where.connect() as person, asyncio.timeout(timeout_s):
             namespace = None if where.everywhere else where.namespace_of(person)

@@ -13,6 +13,7 @@ from rich.live import Live
 from seatrial.api.commands import Answer, Hold, Verb
 from seatrial.api.status import DEPLOYMENT_STATUS, Decision, HistoryEntry, Kept, ModelDeploymentStatus, Outcome, dump
 from seatrial.api.trial import CheckRun
+from seatrial.cli.formats import screen
 from seatrial.cli.plugin.show import details, history, listing
 from seatrial.cli.plugin.view import Unreadable, View, age, view_of
 from seatrial.cli.plugin.watch import Lines, Screen, line, panel
@@ -132,12 +133,18 @@ def test_without_a_terminal_each_change_is_one_line(capsys: pytest.CaptureFixtur
     assert "the API server is away" in err
 
 
+def test_what_people_write_is_shown_as_written(capsys: pytest.CaptureFixture[str]) -> None:
+    hold = Hold("mallory", NOW, "[red]see[/red] ticket [42] :warning:")
+    screen().print(details(view(replace(stable(), paused=hold))))
+    assert "[red]see[/red] ticket [42] :warning:" in capsys.readouterr().out
+
+
 def test_a_terminal_is_redrawn() -> None:
     console = Console(file=io.StringIO(), width=200, height=60, force_terminal=True)
     with Live(console=console, auto_refresh=False) as live:
-        screen = Screen(live, one=True)
+        shown_on = Screen(live, one=True)
         for status, problem in ((stable(), None), (watching(), "the API server is away")):
-            screen.show([view(status)], problem)
+            shown_on.show([view(status)], problem)
             live.refresh()
     assert isinstance(console.file, io.StringIO)
     shown = console.file.getvalue()
