@@ -120,7 +120,7 @@ class ModelDeploymentSpec(ApiModel):
     mode: Literal["enforce", "observe"] = "enforce"
     """enforce: verdicts hold and roll back. observe: steps go by time alone and nothing is rolled back; the status says
     what would have been done."""
-    commands: Annotated[tuple[Command, ...], Field(max_length=16, json_schema_extra=keyed_by("id"))] = ()
+    commands: Annotated[tuple[Command, ...] | None, Field(max_length=16, json_schema_extra=keyed_by("id"))] = None
     """What people ask of a running rollout (kubectl seatrial promote, pause, abort, ...). Not a part of the manifests
     that a GitOps tool applies."""
     paused: bool = False
