@@ -78,6 +78,7 @@ test-cluster: deploy demo-image ## run the tests against the running cluster
 bench: deploy demo-image ## measure in the running cluster and print the figures
 	$(BIN)/python -m bench.judge
 	$(BIN)/python -m bench.look
+	$(BIN)/python -m bench.drift --runs 1000 --weeks 1
 	$(BIN)/python -m bench.instrument
 	$(IN_CLUSTER) $(BIN)/python -m bench.rollback
 
