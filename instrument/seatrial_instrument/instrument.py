@@ -142,7 +142,13 @@ class Instrument:
             return
         try:
             if predictions is not None:
-                told = Told(*map(copied, (predictions, confidence, defaulted, failed, slices)))
+                told = Told(
+                    copied(predictions),
+                    None if confidence is None else copied(confidence),
+                    None if defaulted is None else copied(defaulted),
+                    None if failed is None else copied(failed),
+                    copied(slices) if slices else None,
+                )
                 self._take(told, len(told.predictions))
                 if self._log and request:
                     self._log.tell(request, told)

@@ -88,7 +88,10 @@ class ASGIMiddleware(_Middleware):
             return
         began_s = time.perf_counter()
         sent = dict(scope["headers"])
-        request = request_of(*(sent.get(name, b"").decode("latin-1") for name in _READ))
+        request_id, host, warm_up, shadow = (sent.get(name) for name in _READ)
+        request = request_of(
+            request_id and request_id.decode("latin-1"), host.decode("latin-1") if host else "", warm_up, shadow
+        )
         added = [self._version_header, (_REQUEST_ID, request.id.encode())]
         status: int | None = None
         complete = False

@@ -13,6 +13,7 @@ VERSION_HEADER: Final = "x-model-version"
 REQUEST_ID_HEADER: Final = "x-request-id"
 WARM_UP_HEADER: Final = "x-seatrial-warm-up"
 SHADOW_HEADER: Final = "x-seatrial-shadow"
+_SHADOW_HOST: Final = re.compile(r".*-shadow(:\d+)?")
 _SAFE_ID: Final = re.compile(r"[\w.:+/=-]{1,128}", re.ASCII)
 
 
@@ -59,7 +60,7 @@ current: ContextVar[Request | None] = ContextVar("seatrial_request", default=Non
 """The request that is being answered; None outside of the middleware."""
 
 
-def request_of(request_id: str | None, host: str, warm_up: str | None, shadow: str | None) -> Request:
+def request_of(request_id: str | None, host: str, warm_up: str | bytes | None, shadow: str | bytes | None) -> Request:
     """Describe a request by its headers.
 
     Parameters
@@ -72,8 +73,8 @@ def request_of(request_id: str | None, host: str, warm_up: str | None, shadow: s
     )  # a name, no secret
     if warm_up:
         return Request(identity, Kind.WARM_UP)
-    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-    return Request(identity, Kind.SHADOW if shadow or name.endswith("-shadow") else Kind.CLIENT)
+    is_shadow = shadow or ("-shadow" in host and _SHADOW_HOST.fullmatch(host))
+    return Request(identity, Kind.SHADOW if is_shadow else Kind.CLIENT)
 
 
 def error_type_of(status: int) -> ErrorType:

@@ -80,21 +80,20 @@ def answers(told: Told) -> Answers:
     ValueError
         Something has another number of rows than the predictions.
     """
-    if isinstance(told.predictions, Mapping):
-        predictions: Any = told.predictions
+    predictions = told.predictions
+    if isinstance(predictions, dict):
         rows = len(next(iter(predictions.values()), ()))
     else:
-        predictions = told.predictions
         rows = len(predictions)
-        if isinstance(predictions, np.ndarray):
+        if isinstance(predictions, np.ndarray) and predictions.ndim != 1:
             predictions = predictions.reshape(rows)
     return Answers(
         rows,
         predictions,
         None if told.confidence is None else np.asarray(told.confidence, np.float64).reshape(rows),
-        _flags(told.defaulted, rows),
-        _flags(told.failed, rows),
-        {name: _values(given, rows) for name, given in (told.slices or {}).items()},
+        None if told.defaulted is None else _flags(told.defaulted, rows),
+        None if told.failed is None else _flags(told.failed, rows),
+        {name: _values(given, rows) for name, given in told.slices.items()} if told.slices else {},
     )
 
 
@@ -102,10 +101,10 @@ def together(batches: Iterable[Told]) -> Iterator[Answers]:
     """Join batches that can be counted as one: those with a single output and the same slices."""
     groups: dict[tuple[str, ...], list[Answers]] = {}
     for batch in map(answers, batches):
-        if isinstance(batch.predictions, Mapping):
+        if isinstance(batch.predictions, dict):  # several outputs
             yield batch
         else:
-            groups.setdefault(tuple(sorted(batch.slices)), []).append(batch)
+            groups.setdefault(tuple(sorted(batch.slices)) if batch.slices else (), []).append(batch)
     for names, group in groups.items():
         yield group[0] if len(group) == 1 else _joined(names, group)
 
@@ -135,9 +134,7 @@ def _joined_flags(parts: Sequence[tuple[int, NDArray[np.bool_] | None]]) -> NDAr
     return np.concatenate([np.zeros(rows, bool) if flags is None else flags for rows, flags in parts])
 
 
-def _flags(flags: Any, rows: int) -> NDArray[np.bool_] | None:  # noqa: ANN401 # one flag, or one for each row
-    if flags is None:
-        return None
+def _flags(flags: Any, rows: int) -> NDArray[np.bool_]:  # noqa: ANN401 # one flag, or one for each row
     given = np.asarray(flags, bool)
     return np.full(rows, given) if given.ndim == 0 else given.reshape(rows)
 

@@ -121,8 +121,10 @@ def test_prefork_workers_that_come_and_go_show_one_page(server: str, tmp_path: P
     for _ in range(200):
         pids.add(get(f"{server}/predict", b"{}"))
     assert len(pids) > 2
-    page = get(f"{server}/metrics")
-    assert 'ml_model_requests_total{error_type="",model_name="fraud"} 200.0' in page
+    deadline_s = time.monotonic() + 10
+    while 'ml_model_requests_total{error_type="",model_name="fraud"} 200.0' not in (page := get(f"{server}/metrics")):
+        assert time.monotonic() < deadline_s, page  # what one worker has just counted the others show a moment later
+        time.sleep(0.05)
     assert 'ml_model_feature_observations_total{feature="age",model_name="fraud"} 400.0' in page
     assert 'ml_model_predictions_total{model_name="fraud",outcome="ok",reason=""} 400.0' in page
     assert 'ml_model_reference_feature_observations{feature="age",model_name="fraud"} 2000.0' in page
