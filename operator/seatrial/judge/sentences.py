@@ -45,9 +45,7 @@ def counted(counts: Counts, error_budget: float) -> str:
     if counts.bad == 0:
         return said
     ratio = counts.bad / counts.total
-    share = (
-        f"{significant(100 * ratio)} %"  # without percent's cache: hardly a ratio comes twice
-    )
+    share = f"{significant(100 * ratio)} %"  # without percent's cache: hardly a ratio comes twice
     return f"{said} ({share}, {times(ratio / error_budget)} the error budget of {percent(error_budget)})"
 
 

@@ -50,9 +50,7 @@ def signature_of(metadata: object) -> Signature:
         raise NoSignatureError("the metadata of the model are no JSON object")
     inputs = _tensors(metadata.get("inputs"), "inputs")
     if not inputs:
-        raise NoSignatureError(
-            "its metadata name no inputs: declare them, or set readiness.signature: ignore"
-        )
+        raise NoSignatureError("its metadata name no inputs: declare them, or set readiness.signature: ignore")
     return Signature(inputs=inputs, outputs=_tensors(metadata.get("outputs"), "outputs"))
 
 
