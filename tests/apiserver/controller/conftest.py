@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,7 +32,11 @@ def gateway_api(api_server: ApiServer) -> None:
     installed = api_server.kubectl("apply", "--server-side", "-f", str(folder / HTTPROUTES))
     assert installed.returncode == 0, installed.stderr
     api_server.kubectl("wait", "--for=condition=Established", "crd/httproutes.gateway.networking.k8s.io")
-    api_server.get("httproutes.gateway.networking.k8s.io", "-A")
+    for _ in range(20):  # discovery lags behind, on a busy machine for seconds
+        if api_server.kubectl("get", "httproutes.gateway.networking.k8s.io", "-A").returncode == 0:
+            return
+        time.sleep(1)
+    pytest.fail("the API server doesn't serve HTTPRoutes 20 s after their CRD was installed", pytrace=False)
 
 
 @pytest.fixture

@@ -95,8 +95,8 @@ class Call:
 
     @property
     def weights(self) -> dict[str, int] | None:
-        """Weights by version, when this writes an HTTPRoute."""
-        if self.method != "PATCH" or self.resource != "httproutes":
+        """Weights by version, when this writes the HTTPRoute that divides requests; a preview's has no weights."""
+        if self.method != "PATCH" or self.resource != "httproutes" or self.name.endswith("-preview"):
             return None
         backends = self.body["spec"]["rules"][-1]["backendRefs"]
         return {backend["name"].rsplit("-", 1)[1]: backend["weight"] for backend in backends}
