@@ -17,6 +17,8 @@ class Meaning:
     threshold
         What the threshold of a template with a histogram is: a time, or a number in the unit of what is measured;
         None for a template of plain counters.
+    events
+        What is counted. Only requests can tell how the router splits them.
     where
         Label that ``where`` must name, because a template counts nothing in particular without it.
     """
@@ -24,24 +26,31 @@ class Meaning:
     good: str
     threshold: Literal["time", "number"] | None = None
     where: str | None = None
+    events: Literal["requests", "tokens", "values", "checks", "labels", "comparisons"] = "requests"
 
 
 MEANINGS: Final[dict[str, Meaning]] = {
     "http-availability": Meaning("the server did not fail it; a request that was wrong itself is good"),
     "http-latency": Meaning("it was answered within the threshold", "time"),
     "time-to-first-token": Meaning("its first token came within the threshold", "time"),
-    "inter-token-latency": Meaning("the token came within the threshold after the one before it", "time"),
+    "inter-token-latency": Meaning(
+        "the token came within the threshold after the one before it", "time", events="tokens"
+    ),
     "time-per-output-token": Meaning("the tokens of its answer took at most the threshold each, on average", "time"),
     "generation-errors": Meaning("the answer was generated to its end; those that a client gave up are left out"),
     "generation-aborts": Meaning("the client did not give up before the answer was complete"),
-    "feature-missing": Meaning("the feature had a usable value"),
-    "feature-out-of-range": Meaning("the feature's value was one that the training knew"),
-    "feature-freshness": Meaning("the features were no older than the threshold when they were used", "time"),
-    "prediction-outcome": Meaning("the prediction was a usable one: neither invalid nor a default"),
-    "shadow-agreement": Meaning("the answer to the mirrored request agreed with the one that the client got"),
-    "label-accuracy": Meaning("the prediction turned out to be right"),
-    "label-absolute-error": Meaning("the prediction was off by at most the threshold", "number"),
-    "check": Meaning("the check had the result good", where="check"),
+    "feature-missing": Meaning("the feature had a usable value", events="values"),
+    "feature-out-of-range": Meaning("the feature's value was one that the training knew", events="values"),
+    "feature-freshness": Meaning(
+        "the features were no older than the threshold when they were used", "time", events="values"
+    ),
+    "prediction-outcome": Meaning("the prediction was a usable one: neither invalid nor a default", events="values"),
+    "shadow-agreement": Meaning(
+        "the answer to the mirrored request agreed with the one that the client got", events="comparisons"
+    ),
+    "label-accuracy": Meaning("the prediction turned out to be right", events="labels"),
+    "label-absolute-error": Meaning("the prediction was off by at most the threshold", "number", events="labels"),
+    "check": Meaning("the check had the result good", where="check", events="checks"),
 }
 """By name of the template, in the order in which they are explained."""
 
@@ -49,3 +58,5 @@ TIMED: Final = tuple(name for name, meaning in MEANINGS.items() if meaning.thres
 """Templates whose threshold is a time."""
 MEASURED: Final = tuple(name for name, meaning in MEANINGS.items() if meaning.threshold == "number")
 """Templates whose threshold is a number."""
+BESIDE: Final = frozenset(name for name, meaning in MEANINGS.items() if meaning.events != "requests")
+"""Templates whose events are no requests."""

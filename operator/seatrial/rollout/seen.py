@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from seatrial.api.fields import format_duration
 from seatrial.api.sights import Split, Untaken
 from seatrial.api.status import Kept, Phase, Queued
+from seatrial.api.templates import BESIDE
 from seatrial.api.trial import CheckRun
 from seatrial.rollout import faults, guards, seaworthy
 from seatrial.rollout.blame import latest
@@ -134,8 +135,13 @@ def _step_clock(status: ModelDeploymentStatus, trial: Trial, world: World) -> Tr
 
 
 def requests_of(trial: Trial) -> Split:
-    """Count the requests of both sides since the trial began, by the objective that saw most of them."""
-    most = max(trial.evidence, key=lambda entry: entry.total + entry.stable.total)
+    """Count the requests of both sides since the trial began, by the objective that saw most of them.
+
+    Objectives that count tokens, features or labels are left out, unless there are no others.
+    """
+    beside = {(p.slo, p.objective.name) for p in trial.plan.objectives if p.objective.sli.template in BESIDE}
+    counted = [entry for entry in trial.evidence if (entry.slo, entry.objective) not in beside] or trial.evidence
+    most = max(counted, key=lambda entry: entry.total + entry.stable.total)
     return Split(candidate=most.total, stable=most.stable.total)
 
 

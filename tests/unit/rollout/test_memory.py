@@ -250,3 +250,18 @@ def test_split_of_the_router_is_compared_with_its_weights(mine: int, theirs: int
     decision = b.run(begun, world)
     assert b.condition(decision, "SplitAsTold") == expected
     assert ("SplitDiffers" in b.reasons(decision)) == (expected[0] == "False")
+
+
+def test_events_that_are_no_requests_do_not_tell_how_requests_are_split() -> None:
+    status = b.on_trial(0, 10.0)
+    assert status.trial
+    tokens = b.objective("tokens")
+    sli = tokens.objective.sli.model_copy(update={"template": "inter-token-latency", "threshold": "50ms"})
+    tokens = replace(tokens, objective=tokens.objective.model_copy(update={"sli": sli}))
+    plan = replace(status.trial.plan, objectives=(b.objective(), tokens))
+    status = replace(status, trial=replace(status.trial, plan=plan))
+    entries = (*counted(status, 1000, 9000), b.evidence(total=500_000, objective="tokens"))
+    begun = b.run(status, b.at_ease(status, evidence=entries)).status
+    assert begun.trial
+    assert begun.trial.split_from
+    assert (begun.trial.split_from.candidate, begun.trial.split_from.stable) == (1000, 9000)
