@@ -223,8 +223,9 @@ class ModelDeploymentStatus:
     """Copies of requests that versions got in shadow, the newest first."""
     answers: Annotated[tuple[Answer, ...], Field(max_length=32)] = ()
     """What came of commands, the newest first."""
-    conditions: Annotated[tuple[Condition, ...], Field(max_length=8, json_schema_extra=keyed_by("type"))] = ()
-    """Accepted, Ready, Progressing, TrafficInSync, SplitAsTold, MetricsAvailable, DriftFree and LabelsGood."""
+    conditions: Annotated[tuple[Condition, ...], Field(max_length=16, json_schema_extra=keyed_by("type"))] = ()
+    """Accepted, Ready, Progressing, TrafficInSync, SplitAsTold, MetricsAvailable, and where they are asked for DriftFree, LabelsGood
+    and CostInBounds."""
 
 
 T = TypeVar("T")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ import yaml
 
 from seatrial.api import schema
 from seatrial.api.fields import ApiModel
+from seatrial.api.status import DEPLOYMENT_STATUS
+from seatrial.rollout import report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,3 +96,10 @@ def test_a_union_of_two_types_is_refused() -> None:
 
     with pytest.raises(ValueError, match="union of 2 types"):
         schema.structural(Either.model_json_schema(), {})
+
+
+def test_a_status_has_room_for_every_condition_that_is_reported() -> None:
+    source = (Path(report.__file__)).read_text(encoding="utf-8")
+    kinds = set(re.findall(r'^ {8}"([A-Z]\w+)": |found\["([A-Z]\w+)"\]', source, re.MULTILINE))
+    room = DEPLOYMENT_STATUS.json_schema()["properties"]["conditions"]["maxItems"]
+    assert 9 <= len(kinds) <= room
