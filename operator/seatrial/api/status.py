@@ -224,8 +224,8 @@ class ModelDeploymentStatus:
     answers: Annotated[tuple[Answer, ...], Field(max_length=32)] = ()
     """What came of commands, the newest first."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=16, json_schema_extra=keyed_by("type"))] = ()
-    """Accepted, Ready, Progressing, TrafficInSync, SplitAsTold, MetricsAvailable, and if asked for DriftFree, LabelsGood
-    and CostInBounds."""
+    """Accepted, Ready, Progressing, TrafficInSync, SplitAsTold, MetricsAvailable; if asked for, DriftFree,
+    LabelsGood and CostInBounds."""
 
 
 T = TypeVar("T")
