@@ -1,14 +1,16 @@
-"""What a step asks of the router besides weights, lost endpoints, and a Service as router."""
+"""What a step asks of the router besides weights, lost endpoints, a Service as router, and other people's manifests."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from seatrial.api.status import ModelDeploymentStatus, Phase
-from tests.apiserver.controller.stage import eventually, on_trial, rests_on
+from tests.apiserver.controller.stage import MODEL, eventually, on_trial, rests_on
+from tests.apiserver.samples import changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -146,3 +148,44 @@ async def test_without_a_gateway_pods_behind_a_service_divide_the_requests(stage
         services = [call for call in kube.calls if call.method == "PATCH" and call.resource == "services"]
     written = [call.name for call in services].count("scorer")
     assert written == 5  # made, the candidate named, shared, given back, the candidate gone
+
+
+def untouched(api_server: ApiServer, stage: Stage, manifest: Raw) -> None:
+    """Hold a manifest against the cluster as tools do that own it, or know no owners; nothing may differ or change."""
+    before = api_server.get("modeldeployment", "scorer", "-n", stage.namespace)["metadata"]["generation"]
+    for how in ([], ["--server-side", "--field-manager=gitops"]):
+        differs = api_server.kubectl("diff", *how, "-f", "-", stdin=manifest)
+        assert (differs.returncode, differs.stdout) == (0, ""), differs.stdout + differs.stderr
+    applied = api_server.kubectl("apply", "--server-side", "--field-manager=gitops", "-f", "-", stdin=manifest)
+    assert applied.returncode == 0, applied.stderr
+    again = api_server.get("modeldeployment", "scorer", "-n", stage.namespace)
+    assert again["metadata"]["generation"] == before
+
+
+async def test_at_rest_nothing_differs_from_the_manifest_and_another_manager_does_not_fight(
+    stage: Stage, api_server: ApiServer
+) -> None:
+    manifest = changed(MODEL, metadata__namespace=stage.namespace)
+    applied = api_server.kubectl("apply", "--server-side", "--field-manager=gitops", "-f", "-", stdin=manifest)
+    assert applied.returncode == 0, applied.stderr
+    async with stage.operator() as kube:
+        await stage.until(lambda status: status.phase is Phase.STABLE and bool(status.stable))
+        status = await stage.status()
+        assert status.stable
+        await stage.until(rests_on(status.stable.hash))
+        untouched(api_server, stage, manifest)
+        theirs = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute"}
+        meta = {"name": "scorer", "namespace": stage.namespace, "annotations": {"team": "risk"}}
+        noted = api_server.kubectl(
+            *("apply", "--server-side", "--field-manager=other", "-f", "-"), stdin={**theirs, "metadata": meta}
+        )
+        assert noted.returncode == 0, noted.stderr
+        await asyncio.sleep(1)
+        calls = len(kube.calls)
+        await asyncio.sleep(3)
+        assert [call for call in kube.calls[calls:] if call.writes] == []
+        await stage.edit(
+            "HTTPRoute", "scorer", lambda live: live["spec"]["rules"][0]["backendRefs"][0].update(weight=7)
+        )
+        await eventually(lambda: stage.weight(status.stable.hash if status.stable else ""), 100)
+        assert (await route(stage))["metadata"]["annotations"] == {"team": "risk"}
