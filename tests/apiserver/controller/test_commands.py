@@ -151,11 +151,14 @@ async def test_abort_and_retry(stage: Stage, terminal: Terminal) -> None:
 
 
 async def test_rollback_returns_to_the_version_before(stage: Stage, terminal: Terminal) -> None:
-    steps = [{"weight": 10, "for": "0s"}]
+    kept = {
+        "spec__strategy__steps": [{"weight": 10, "for": "0s"}],
+        "spec__strategy__keep": {"versions": 1, "for": "1h"},
+    }
     async with stage.operator():
-        first = await stage.deploy("1", spec__strategy__steps=steps)
+        first = await stage.deploy("1", **kept)
         await stage.until(rests_on(first))
-        second = await stage.deploy("2", spec__strategy__steps=steps)
+        second = await stage.deploy("2", **kept)
         await stage.until(rests_on(second))
         code, said = await terminal.ask("rollback", "--to", "seven")
         known = f"Refused: rollback: seven is not there any more; to be returned to: 1 ({first})"
