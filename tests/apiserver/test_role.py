@@ -52,6 +52,8 @@ async def test_the_role_is_enough_for_every_call_of_the_client(
     monkeypatch.setenv("KUBECONFIG", str(installed))
     async with Kube(deadline_s=5) as operator, leadership(operator, Lease("seatrial-system", "seatrial", "test")):
         assert await operator.crd_exists()
+        for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"):
+            await operator.get(kind, None, "seatrial-commands")
         assert await operator.get("ModelDeployment", "role", "fraud-scorer") is not None
         for kind in ("ModelDeployment", "ModelSLO", "Pod", *VERSIONED):
             await operator.list(kind, None)
@@ -91,11 +93,12 @@ async def test_the_role_is_enough_for_every_call_of_the_client(
         "create pods",
         "delete pods",
         "create pods/exec",
-        "delete httproutes.gateway.networking.k8s.io",
         "create clusterroles.rbac.authorization.k8s.io",
         "delete leases.coordination.k8s.io -n seatrial-system",
         "update leases.coordination.k8s.io/another -n seatrial-system",
         "get leases.coordination.k8s.io/seatrial -n default",
+        "get validatingadmissionpolicies.admissionregistration.k8s.io/another",
+        "delete validatingadmissionpolicies.admissionregistration.k8s.io/seatrial-commands",
     ],
 )
 def test_the_role_is_shut_for_all_else(api_server: ApiServer, wish: str) -> None:

@@ -151,7 +151,7 @@ async def test_abort_and_retry(stage: Stage, terminal: Terminal) -> None:
 
 
 async def test_rollback_returns_to_the_version_before(stage: Stage, terminal: Terminal) -> None:
-    kept = {
+    kept: dict[str, Any] = {
         "spec__strategy__steps": [{"weight": 10, "for": "0s"}],
         "spec__strategy__keep": {"versions": 1, "for": "1h"},
     }
