@@ -94,16 +94,13 @@ class ASGIMiddleware(_Middleware):
         )
         added = [self._version_header, (_REQUEST_ID, request.id.encode())]
         status: int | None = None
-        complete = False
 
         async def send_on(message: Message) -> None:
-            nonlocal status, complete
+            nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 kept = [header for header in message.get("headers", ()) if header[0].lower() not in _WRITTEN]
-                message = {**message, "headers": [*kept, *added]}
-            elif message["type"] == "http.response.body" and not message.get("more_body"):
-                complete = True
+                message = {**message, "headers": kept + added}
             await send(message)
 
         token = current.set(request)
@@ -113,9 +110,12 @@ class ASGIMiddleware(_Middleware):
         except asyncio.CancelledError:
             error = ErrorType.CLIENT  # a server cancels when the client has gone
             raise
+        except BaseException:
+            status = None  # the answer broke off, whatever it began with
+            raise
         finally:
             current.reset(token)
-            self._finish(request, began_s, status if complete or error else None, error)
+            self._finish(request, began_s, status, error)
 
 
 class WSGIMiddleware(_Middleware):

@@ -79,14 +79,12 @@ def request_of(request_id: str | None, host: str, warm_up: str | bytes | None, s
 
 def error_type_of(status: int) -> ErrorType:
     """Say what an HTTP status blames: wrong requests (4xx) are the client's, turned-away ones (429) are not."""
+    if status < 400:  # noqa: PLR2004 # HTTP's errors begin here
+        return ErrorType.NONE
     match status:
         case 429 | 503:
             return ErrorType.REJECTED
         case 504:
             return ErrorType.TIMEOUT
-        case _ if status >= 500:  # noqa: PLR2004 # HTTP's server errors
-            return ErrorType.BACKEND
-        case _ if status >= 400:  # noqa: PLR2004 # HTTP's client errors
-            return ErrorType.CLIENT
         case _:
-            return ErrorType.NONE
+            return ErrorType.BACKEND if status >= 500 else ErrorType.CLIENT  # noqa: PLR2004 # HTTP's server errors
