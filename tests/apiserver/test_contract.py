@@ -70,6 +70,8 @@ def test_a_second_apply_changes_nothing(applied: ApiServer) -> None:
 
 def example(node: dict[str, Any], name: str = "") -> Any:
     """Make a value that a schema allows, with every field there is."""
+    if node["type"] == "object" and "properties" not in node:
+        return {"label": example(node["additionalProperties"], name)}
     if node["type"] == "object":
         return {field: example(part, field) for field, part in node["properties"].items()}
     if node["type"] == "array":
@@ -80,7 +82,9 @@ def example(node: dict[str, Any], name: str = "") -> Any:
         return "2026-01-02T03:04:05.678Z"
     if rules := node.get("x-kubernetes-validations"):
         return example_by(rules[0]["rule"])
-    return {"string": name.lower(), "integer": 7, "number": 0.125, "boolean": True}[node["type"]]
+    return {"string": name.lower(), "integer": min(7, node.get("maximum", 7)), "number": 0.125, "boolean": True}[
+        node["type"]
+    ]
 
 
 def example_by(rule: str) -> str:
@@ -121,6 +125,6 @@ def test_explain_tells_what_a_step_is(api_server: ApiServer) -> None:
     while not (text := api_server.kubectl("explain", "md.spec.strategy.steps").stdout):
         assert time.monotonic() < deadline, "no explanation of md after 20 s"
         time.sleep(0.5)
-    assert "The steps, in order. After the last one the candidate is promoted." in text
-    assert "weight\t<integer> -required-" in text
+    assert "The steps, in order. After the last one the candidate gets all requests." in text
+    assert "weight\t<integer>" in text
     assert "Percent of the requests that go to the candidate." in text
