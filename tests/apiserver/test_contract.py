@@ -82,9 +82,8 @@ def example(node: dict[str, Any], name: str = "") -> Any:
         return "2026-01-02T03:04:05.678Z"
     if rules := node.get("x-kubernetes-validations"):
         return example_by(rules[0]["rule"])
-    return {"string": name.lower(), "integer": min(7, node.get("maximum", 7)), "number": 0.125, "boolean": True}[
-        node["type"]
-    ]
+    number = min(7, node.get("maximum", 7))
+    return {"string": name.lower(), "integer": number, "number": 0.125, "boolean": True}[node["type"]]
 
 
 def example_by(rule: str) -> str:
