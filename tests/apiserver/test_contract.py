@@ -70,10 +70,9 @@ def test_a_second_apply_changes_nothing(applied: ApiServer) -> None:
 
 def example(node: dict[str, Any], name: str = "") -> Any:
     """Make a value that a schema allows, with every field there is."""
-    if node["type"] == "object" and "properties" not in node:
-        return {"label": example(node["additionalProperties"], name)}
     if node["type"] == "object":
-        return {field: example(part, field) for field, part in node["properties"].items()}
+        parts = node.get("properties") or {"label": node["additionalProperties"]}
+        return {field: example(part, field) for field, part in parts.items()}
     if node["type"] == "array":
         return [example(node["items"], name)]
     if "enum" in node:
