@@ -132,10 +132,11 @@ def weigh(
 
 def open_step(entry: ObjectiveEvidence) -> ObjectiveEvidence:
     """Note where a traffic step begins: the test looks afresh and the step's requests count from here."""
-    return replace(_restarted(entry), step_total=entry.total)
+    return replace(look_afresh(entry), step_total=entry.total)
 
 
-def _restarted(entry: ObjectiveEvidence) -> ObjectiveEvidence:
+def look_afresh(entry: ObjectiveEvidence) -> ObjectiveEvidence:
+    """Begin another stretch of the test beside those that there are."""
     restart = Restart(candidate=Totals(entry.total, entry.bad), stable=entry.stable)
     restarts = (*entry.restarts, restart)
     kept, _, surplus = retire(tuple(Counts(r.candidate.total, r.candidate.bad) for r in restarts), ())
@@ -177,7 +178,7 @@ def _count_on(
         entry = replace(entry, stable=Totals(theirs.total, theirs.bad), stable_settled=_settled(theirs))
     last = entry.restarts[-1].candidate.total if entry.restarts else 0
     outage = entry.verdict == Verdict.Environment
-    return _restarted(entry) if next_restart(entry.total - last, environment=outage) else entry
+    return look_afresh(entry) if next_restart(entry.total - last, environment=outage) else entry
 
 
 def _follows(reading: Reading, total: int, bad: int) -> bool:

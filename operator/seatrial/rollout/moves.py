@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 from seatrial.api.sights import Restarts
 from seatrial.api.status import Draining, HistoryEntry, Outcome
 from seatrial.api.trial import Trial, VersionRef
-from seatrial.rollout.evidence import open_step
+from seatrial.rollout.evidence import look_afresh, open_step
 from seatrial.rollout.guards import serving_version
 from seatrial.rollout.pods import pods_of_trial
 from seatrial.rollout.world import Wish
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from seatrial.api.status import ModelDeploymentStatus
+    from seatrial.api.trial import ObjectiveEvidence
     from seatrial.rollout.world import World
 
 MAX_HISTORY = 10
@@ -64,21 +67,28 @@ def all_traffic(status: ModelDeploymentStatus, world: World, why: str) -> ModelD
     """Ask for all traffic; stable keeps its pods until the route is seen to lead to the candidate alone."""
     if status.trial and status.trial.weighted_at is None:
         status = first_step(status, world, why)
-    return replace(status, trial=_opened(status.trial)) if status.trial else status
+    return replace(status, trial=_opened(status.trial, look_afresh)) if status.trial else status
 
 
 def watch(status: ModelDeploymentStatus, world: World, _: str) -> ModelDeploymentStatus:
     """Start the clock of the watch: the candidate is judged on, and stable stays warm."""
-    return replace(status, trial=replace(_opened(status.trial), step_since=world.now_s)) if status.trial else status
+    return (
+        replace(status, trial=replace(_opened(status.trial, look_afresh), step_since=world.now_s))
+        if status.trial
+        else status
+    )
 
 
-def _opened(trial: Trial) -> Trial:
-    """Begin a stretch with another share of traffic: the test looks afresh, and nothing of the last step is left."""
+def _opened(trial: Trial, begin: Callable[[ObjectiveEvidence], ObjectiveEvidence] = open_step) -> Trial:
+    """Begin a stretch with another share of traffic: the test looks afresh, and nothing of the last step is left.
+
+    After the last step no more requests are asked for, so its own go on counting.
+    """
     return replace(
         trial,
         step_since=None,
         split_from=None,
-        evidence=tuple(open_step(entry) for entry in trial.evidence),
+        evidence=tuple(begin(entry) for entry in trial.evidence),
         approvals=(),
         check=None,
         experiment=None,
