@@ -67,16 +67,17 @@ def all_traffic(status: ModelDeploymentStatus, world: World, why: str) -> ModelD
     """Ask for all traffic; stable keeps its pods until the route is seen to lead to the candidate alone."""
     if status.trial and status.trial.weighted_at is None:
         status = first_step(status, world, why)
-    return replace(status, trial=_opened(status.trial, look_afresh)) if status.trial else status
+    return _past_steps(status, status.trial.step_since if status.trial else None)
 
 
 def watch(status: ModelDeploymentStatus, world: World, _: str) -> ModelDeploymentStatus:
     """Start the clock of the watch: the candidate is judged on, and stable stays warm."""
-    return (
-        replace(status, trial=replace(_opened(status.trial, look_afresh), step_since=world.now_s))
-        if status.trial
-        else status
-    )
+    return _past_steps(status, world.now_s)
+
+
+def _past_steps(status: ModelDeploymentStatus, since_s: float | None) -> ModelDeploymentStatus:
+    trial = status.trial
+    return replace(status, trial=replace(_opened(trial, look_afresh), step_since=since_s)) if trial else status
 
 
 def _opened(trial: Trial, begin: Callable[[ObjectiveEvidence], ObjectiveEvidence] = open_step) -> Trial:
