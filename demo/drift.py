@@ -13,10 +13,10 @@ import click
 from rich.console import Console
 
 from demo.chapters import Chapter, WrongTurnError
-from demo.kubectl import Follow, JsonObject, KubectlError, kubectl
+from demo.kubectl import Follow, JsonObject, kubectl
 from demo.load import Load, Sample, held_out_digits
 from demo.stage import Stage
-from demo.story import HOST, MANIFESTS, NAME, NAMESPACE, answering, apply, ending, explain, start_over
+from demo.story import HOST, MANIFESTS, NAME, NAMESPACE, answering, apply, ending, perform, start_over
 
 SERVING = Chapter("2", "logistic regression", "Deployed", deadline_s=180.0)
 BROKEN = Chapter("5", "loses pixels on the way to the model", "RolledBack", "its feature path is broken", 240.0)
@@ -112,18 +112,6 @@ async def play(deployment: Follow, chapter: Chapter, stage: Stage) -> None:
     stage.say(f"version {chapter.version} {chapter.outcome} {took}: {entry['sentence']}", style)
 
 
-async def perform(url: str, rate: float) -> int:
-    """Tell the story and return the exit code."""
-    console = Console(width=None if sys.stdout.isatty() else 150)
-    try:
-        await tell(url, rate, console)
-    except (WrongTurnError, KubectlError) as error:
-        await explain(console)
-        console.print(f"\nThe story went differently: {error}", style="bold red", markup=False, highlight=False)
-        return 1
-    return 0
-
-
 @click.command()
 @click.option("--rate", default=100.0, show_default=True, help="Requests per second.")
 @click.option("--url", envvar="SEATRIAL_GATEWAY", help="The gateway's HTTP listener.  [default: $SEATRIAL_GATEWAY]")
@@ -131,7 +119,7 @@ def main(rate: float, url: str | None) -> None:
     """Tell the story of drift in the running cluster."""
     if not url:
         raise click.ClickException("no gateway: run this with `python -m cluster run -- python -m demo.drift`")
-    sys.exit(asyncio.run(perform(url, rate)))
+    sys.exit(asyncio.run(perform(tell, url, rate)))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -237,11 +237,11 @@ async def explain(console: Console) -> None:
             console.out(await kubectl(*arguments), end="", highlight=False)
 
 
-async def perform(url: str, rate: float) -> int:
-    """Tell the story and return the exit code."""
+async def perform(telling: Callable[[str, float, Console], Awaitable[None]], url: str, rate: float) -> int:
+    """Tell a story and return the exit code."""
     console = Console(width=None if sys.stdout.isatty() else 150)
     try:
-        await tell(url, rate, console)
+        await telling(url, rate, console)
     except (WrongTurnError, KubectlError) as error:
         await explain(console)
         console.print(f"\nThe story went differently: {error}", style="bold red", markup=False, highlight=False)
@@ -261,7 +261,7 @@ def main(rate: float, url: str | None) -> None:
         )
     if not url:
         raise click.ClickException("no gateway: run this with `python -m cluster run -- python -m demo.story`")
-    sys.exit(asyncio.run(perform(url, rate)))
+    sys.exit(asyncio.run(perform(tell, url, rate)))
 
 
 if __name__ == "__main__":

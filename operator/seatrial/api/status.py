@@ -33,6 +33,10 @@ class Phase(StrEnum):
     ROLLED_BACK = "RolledBack"
 
 
+UNDERWAY = frozenset({Phase.STARTING, Phase.TRIAL, Phase.PROMOTING, Phase.WATCHING})
+"""A candidate is there, and stable could take its traffic back."""
+
+
 class Outcome(StrEnum):
     """How the trial of a version ended."""
 

@@ -7,6 +7,7 @@ import math
 import time
 from dataclasses import fields, is_dataclass
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,7 +20,17 @@ from seatrial.api.fields import parse_duration, parse_time
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["DECIMAL", "DURATION", "MOMENT", "output_option", "print_json", "progress_bar", "screen", "seconds"]
+__all__ = [
+    "DECIMAL",
+    "DURATION",
+    "MOMENT",
+    "output_option",
+    "print_json",
+    "progress_bar",
+    "prometheus_options",
+    "screen",
+    "seconds",
+]
 
 
 class _Decimal(click.ParamType[Decimal]):
@@ -87,6 +98,24 @@ def output_option(command: Callable[..., Any]) -> Callable[..., Any]:
         show_default=True,
         help="Form of the output.",
     )(command)
+
+
+def prometheus_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--prometheus URL`` and ``--prometheus-dir FOLDER``."""
+    folder = click.option(
+        "--prometheus-dir",
+        "folder",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        help="Folder with url, token, ca.crt and so on, as the operator's Secret.",
+    )
+    url = click.option(
+        "--prometheus",
+        "url",
+        envvar=["SEATRIAL_PROMETHEUS_URL", "SEATRIAL_PROMETHEUS"],
+        show_envvar=True,
+        help="Base URL of the Prometheus to read.",
+    )
+    return url(folder(command))
 
 
 def screen() -> Console:

@@ -12,7 +12,7 @@ import click
 from rich.table import Table
 
 from seatrial.api.trial import Plan, Trial, VersionRef
-from seatrial.cli.formats import DURATION, MOMENT, output_option, print_json, screen, seconds
+from seatrial.cli.formats import DURATION, MOMENT, output_option, print_json, prometheus_options, screen, seconds
 from seatrial.cli.manifests import Deployment, Manifests, planned_of, read_manifests
 from seatrial.cli.recording import Recording, Tally, read_live, read_recording, versions
 from seatrial.judge.judge import SEVERITY
@@ -94,19 +94,7 @@ class Replay:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Raw samples: the JSON that Prometheus answers to a range selector, such as my_requests_total[1h].",
 )
-@click.option(
-    "--prometheus",
-    "url",
-    envvar=["SEATRIAL_PROMETHEUS_URL", "SEATRIAL_PROMETHEUS"],
-    show_envvar=True,
-    help="Base URL of a Prometheus to read the samples from, instead of a file.",
-)
-@click.option(
-    "--prometheus-dir",
-    "folder",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder with url, token, ca.crt and so on, as the operator's Secret.",
-)
+@prometheus_options
 @click.option("--start", type=MOMENT, help="With Prometheus: from when, 2026-03-01T12:00:00Z, or 2h ago.")
 @click.option("--end", type=MOMENT, default="0s", help="With Prometheus: until when; until now by default.")
 @click.option("--candidate", help="Hash of the version on trial; the youngest one in the samples by default.")

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from seatrial.api.fields import parse_threshold
 from seatrial.api.templates import MEANINGS
-from seatrial.cli.formats import DURATION, output_option, print_json, screen, seconds
+from seatrial.cli.formats import DURATION, output_option, print_json, prometheus_options, screen, seconds
 from seatrial.cli.manifests import read_manifests
 from seatrial.metrics.connection import ConnectionFolder, FixedConnection
 from seatrial.metrics.errors import BadQuery, Unavailable
@@ -77,19 +77,7 @@ def show_command(server: str, template: str | None, output: str) -> None:
 
 
 @sli_group.command("check")
-@click.option(
-    "--prometheus",
-    "url",
-    envvar=["SEATRIAL_PROMETHEUS_URL", "SEATRIAL_PROMETHEUS"],
-    show_envvar=True,
-    help="Base URL of Prometheus.",
-)
-@click.option(
-    "--prometheus-dir",
-    "folder",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder with url, token, ca.crt and so on, as the operator's Secret.",
-)
+@prometheus_options
 @click.option("-n", "--namespace", required=True, help="Namespace of the ModelDeployment.")
 @click.option("--rollout", "name", required=True, help="Name of the ModelDeployment.")
 @click.option("--server", help="Server or gateway; recognised by its metrics when absent.")

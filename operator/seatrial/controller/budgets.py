@@ -5,7 +5,6 @@ It is apart from the ticks: a rollout never waits for it, and reads budgets from
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +13,7 @@ from seatrial.api.fields import parse_time
 from seatrial.api.model_slo import ModelSLOSpec
 from seatrial.api.slo_status import SLO_STATUS, ModelSLOStatus
 from seatrial.api.status import DEPLOYMENT_STATUS, dump
+from seatrial.controller.rounds import rounds
 from seatrial.kube.errors import KubeError
 from seatrial.metrics.types import BudgetAsk
 from seatrial.rollout.budgets import Past, assess, planned_by, slo_status, windows_s
@@ -21,6 +21,7 @@ from seatrial.rollout.copies import running, without
 from seatrial.rollout.evidence import sli_of
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Iterator
 
     from seatrial.api.status import Copies
@@ -69,13 +70,7 @@ class Budgets:
 
     async def run(self, begun: asyncio.Event) -> None:
         """Count and write, once a minute, until cancelled; the first time when there is something to count."""
-        await begun.wait()
-        while True:
-            try:
-                await self.round()
-            except Exception:  # noqa: BLE001 - a bug in one round must not end the budgets of all models
-                self._telemetry.bug("budgets")
-            await asyncio.sleep(ROUND_S)
+        await rounds("budgets", self.round, begun, ROUND_S, self._telemetry)
 
     async def round(self) -> None:
         """Count all budgets once and write what changed; a ModelSLO that can't be used stops no other."""

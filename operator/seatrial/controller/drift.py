@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from seatrial.api.drift import Drift
 from seatrial.controller.asking import asking
 from seatrial.controller.retrain import Retrainings
+from seatrial.controller.rounds import rounds
 from seatrial.rollout.blame import shown
 from seatrial.rollout.drift import assess
 from seatrial.rollout.drift_subject import LOOK_S, Subject, ask_for, look_every_s, subject_of
@@ -72,13 +73,7 @@ class Drifts:
 
     async def run(self, begun: asyncio.Event) -> None:
         """Look until cancelled; the first time when there are models."""
-        await begun.wait()
-        while True:
-            try:
-                await self.round()
-            except Exception:  # noqa: BLE001 - a bug in one round must not end drift for all models
-                self._telemetry.bug("drift")
-            await asyncio.sleep(LOOK_S)
+        await rounds("drift", self.round, begun, LOOK_S, self._telemetry)
 
     async def round(self) -> None:
         """Look at all models whose turn it is, with one answer for all of them."""

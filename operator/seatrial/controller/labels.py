@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from seatrial.api.labels import Labels
 from seatrial.controller.asking import asking
+from seatrial.controller.rounds import rounds
 from seatrial.rollout.labels import assess_labels, judged_version, shown_labels
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
     from seatrial.api.labels import LabelStatus
@@ -57,18 +58,13 @@ class LabelLooks:
 
     async def run(self, begun: asyncio.Event) -> None:
         """Look until cancelled; the first time when there are models."""
-        await begun.wait()
-        while True:
-            try:
-                await self.round()
-            except Exception:  # noqa: BLE001 - a bug in one round must not end labels for all models
-                self._telemetry.bug("labels")
-            await asyncio.sleep(ROUND_S)
+        await rounds("labels", self.round, begun, ROUND_S, self._telemetry)
 
     async def round(self) -> None:
         """Look at all models once."""
         asked = list(asking(self._cache, "labels", Labels))
-        for key in [key for key in self._found if key not in {key for key, _, _ in asked}]:
+        present = {key for key, _, _ in asked}
+        for key in [key for key in self._found if key not in present]:
             del self._found[key]
         versions = {version for _, _, status in asked if (version := judged_version(status))}
         if not versions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seatrial.api.fields import parse_time
-from seatrial.rollout.machine import UNDERWAY
+from seatrial.api.status import UNDERWAY
 from seatrial.rollout.queue import Place, waits
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from seatrial.api.commands import Answer, Hold, Verb
 from seatrial.api.fields import format_time
-from seatrial.api.status import Phase
+from seatrial.api.status import UNDERWAY, Phase
 from seatrial.api.trial import Order, Return, Trial, VersionRef
 from seatrial.rollout.steps import current_step
 from seatrial.rollout.world import Wish
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     """The status after a command, and what was done."""
 
 MAX_ANSWERS = 32
-ON_TRIAL = frozenset({Phase.STARTING, Phase.TRIAL, Phase.PROMOTING, Phase.WATCHING})
 
 
 class Unlawful(Exception):  # noqa: N818 - not an error of the operator: the answer to a person
@@ -92,7 +91,7 @@ def _promote_full(status: ModelDeploymentStatus, world: World, command: Command)
 
 
 def _abort(status: ModelDeploymentStatus, _: World, command: Command) -> Done:
-    trial = _trial(status, ON_TRIAL, "abort: nothing is on trial")
+    trial = _trial(status, UNDERWAY, "abort: nothing is on trial")
     return _ordered(status, trial, command, f"version {trial.version.label} is rolled back")
 
 
@@ -148,7 +147,7 @@ def _retry(status: ModelDeploymentStatus, world: World, _: Command) -> Done:
 
 
 def _rollback(status: ModelDeploymentStatus, world: World, command: Command) -> Done:
-    if status.phase in ON_TRIAL and status.stable:
+    if status.phase in UNDERWAY and status.stable:
         if command.version and command.version not in {status.stable.hash, status.stable.label}:
             raise Unlawful(f"rollback: a version is on trial: only stable ({status.stable.label}) can be returned to")
         return _abort(status, world, command)

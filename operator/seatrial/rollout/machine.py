@@ -38,7 +38,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from seatrial.api.status import Phase
+from seatrial.api.status import UNDERWAY, Phase
 from seatrial.rollout import blame, cost, faults, guards, labels, moves
 from seatrial.rollout.commands import obey, pending
 from seatrial.rollout.copies import remembered
@@ -75,9 +75,6 @@ class Transition:
     event: str
     warning: bool = False
 
-
-UNDERWAY = frozenset({Phase.STARTING, Phase.TRIAL, Phase.PROMOTING, Phase.WATCHING})
-"""A candidate is there, and stable could take its traffic back."""
 
 IN_LINE_S = 1.0
 """Seconds between two looks whether it is a wish's turn; they ask nobody."""

@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from seatrial.api.status import Phase
+from seatrial.api.status import UNDERWAY, Phase
 from seatrial.cli.plugin.view import age, clock_time, row
 from seatrial.judge.sentences import percent, significant
 from seatrial.judge.share import share_interval
@@ -39,7 +39,6 @@ STYLES = {
     "Inconclusive": "yellow",
 }
 """Colours of words that ask for attention, and of those that do not."""
-UNDERWAY = frozenset({Phase.STARTING, Phase.TRIAL, Phase.PROMOTING, Phase.WATCHING})
 
 
 def styled(word: str) -> Text:
