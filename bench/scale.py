@@ -25,7 +25,6 @@ import aiohttp
 import click
 import yaml
 
-from bench.prometheus import Prometheus
 from bench.report import machine, markdown
 from demo.kubectl import JsonObject, kubectl
 
@@ -61,10 +60,10 @@ class Reading:
 class Operator:
     """The operator as a process."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, prometheus: Prometheus) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], port: int, prometheus_url: str) -> None:
         self._process = process
         self._port = port
-        self._prometheus = prometheus
+        self._prometheus_url = prometheus_url
 
     def resident_mib(self) -> float:
         """Read its memory."""
@@ -78,14 +77,15 @@ class Operator:
 
     async def read(self) -> Reading:
         """Read its counters, and Prometheus' own count of queries."""
-        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{self._port}/metrics") as answer:
-            page = await answer.text()
-        late = {
-            float(edge): float(n) for edge, n in re.findall(r'tick_late_seconds_bucket\{le="([^"]+)"\} (\S+)', page)
-        }
-        asked = await self._prometheus.query('sum(prometheus_http_requests_total{handler=~"/api/v1/query.*"})')
-        queries = float(asked[0]["value"][1]) if asked else 0.0
-        return Reading(time.time(), self.cpu_s(), late[float("inf")], late, queries)
+        async with aiohttp.ClientSession() as session:
+            async with session.get(f"http://127.0.0.1:{self._port}/metrics") as answer:
+                found = re.findall(r'tick_late_seconds_bucket\{le="([^"]+)"\} (\S+)', await answer.text())
+                late = {float(edge): float(n) for edge, n in found}
+            async with session.get(f"{self._prometheus_url}/metrics") as answer:
+                asked = re.findall(
+                    r'prometheus_http_requests_total\{.*handler="/api/v1/query.*\} (\S+)', await answer.text()
+                )
+        return Reading(time.time(), self.cpu_s(), late[float("inf")], late, sum(map(float, asked)))
 
 
 def manifest(base: JsonObject, number: int, version: str, step_s: float) -> JsonObject:
@@ -149,7 +149,7 @@ def running(prometheus_url: str, look_s: float) -> Iterator[tuple[subprocess.Pop
     }
     with tempfile.TemporaryFile() as log:
         command = [sys.executable, "-P", "-m", "seatrial"]
-        process = subprocess.Popen(command, env=os.environ | own, stdout=log, stderr=log)  # noqa: S603 - our own program  # noqa: S603 - our own program
+        process = subprocess.Popen(command, env=os.environ | own, stdout=log, stderr=log)  # noqa: S603 - our own program
         try:
             yield process, port
         finally:
@@ -195,7 +195,7 @@ async def run(prometheus_url: str, log: Path, counts: list[int], trials: int, lo
     await apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}, slo])
     rows = []
     with running(prometheus_url, look_s) as (process, port):
-        operator = Operator(process, port, Prometheus(prometheus_url))
+        operator = Operator(process, port, prometheus_url)
         there = 0
         for count in counts:
             await apply([manifest(base, number, "1", 3600) for number in range(there, count)])
