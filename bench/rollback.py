@@ -201,7 +201,7 @@ async def measure(url: str, prometheus_url: str, plan: Plan, ratios: Sequence[fl
     base: JsonObject = yaml.safe_load(BASE.read_text())
     started = time.monotonic()
     prometheus = Prometheus(prometheus_url)
-    await kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=120s")
+    await kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", timeout_s=120.0)
     await apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
     await apply(slo(), model(base, "stable", 0.0, plan.weight, step_s=60))
     samples = held_out_digits()

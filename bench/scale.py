@@ -107,7 +107,7 @@ async def apply(manifests: list[JsonObject]) -> None:
     """Apply manifests, a hundred at a time."""
     for first in range(0, len(manifests), CHUNK):
         text = "\n".join(f"---\n{json.dumps(one)}" for one in manifests[first : first + CHUNK])
-        await kubectl("apply", "--server-side", "-f", "-", stdin=text)
+        await kubectl("apply", "--server-side", "-f", "-", stdin=text, timeout_s=300.0)
 
 
 async def until(phase: str, count: int, within_s: float) -> None:
@@ -190,7 +190,7 @@ async def run(prometheus_url: str, log: Path, counts: list[int], trials: int, lo
     base: JsonObject = yaml.safe_load((ROOT / "demo" / "manifests" / "v2.yaml").read_text())
     slo: JsonObject = yaml.safe_load((ROOT / "demo" / "manifests" / "slo.yaml").read_text())
     slo["metadata"]["namespace"] = NAMESPACE
-    await kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=300s")
+    await kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", timeout_s=300.0)
     await kubectl("apply", "--server-side", "-k", str(ROOT / "crds"))
     await apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}, slo])
     rows = []

@@ -11,19 +11,29 @@ from typing import Any, Self
 
 JsonObject = dict[str, Any]
 READ_CHUNK = 65536
+ANSWER_S = 60.0
 
 
 class KubectlError(Exception):
     """Kubectl refused; the text is what it said."""
 
 
-async def kubectl(*arguments: str, stdin: str = "") -> str:
+async def kubectl(*arguments: str, stdin: str = "", timeout_s: float = ANSWER_S) -> str:
     """Run kubectl and return what it printed.
+
+    Parameters
+    ----------
+    arguments
+        What to ask for.
+    stdin
+        What it reads, such as a manifest.
+    timeout_s
+        Seconds until it is ended: some words (``delete``, ``rollout status``) wait for ever by themselves.
 
     Raises
     ------
     KubectlError
-        It ended with an error, or is not installed.
+        It ended with an error, did not end in time, or is not installed.
     """
     try:
         process = await asyncio.create_subprocess_exec(
@@ -35,7 +45,15 @@ async def kubectl(*arguments: str, stdin: str = "") -> str:
         )
     except FileNotFoundError:
         raise KubectlError("kubectl is not on the PATH; run this with `python -m cluster run -- …`") from None
-    output, complaint = await process.communicate(stdin.encode())
+    try:
+        async with asyncio.timeout(timeout_s):
+            output, complaint = await process.communicate(stdin.encode())
+    except TimeoutError:
+        raise KubectlError(f"kubectl {' '.join(arguments)}: no end within {timeout_s:g} s") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     if process.returncode:
         raise KubectlError(f"kubectl {' '.join(arguments)}: {complaint.decode().strip()}")
     return output.decode()

@@ -69,10 +69,9 @@ async def ending(deployment: Follow, chapter: Chapter) -> JsonObject:
 async def start_over(stage: Stage) -> None:
     """Remove what an earlier run left, and wait for the operator."""
     stage.say("clearing the namespace, waiting for the operator")
-    await kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=120s")
-    await kubectl(
-        "--namespace=seatrial-system", "wait", "deployment", "--all", "--for=condition=Available", "--timeout=120s"
-    )
+    await kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", timeout_s=120.0)
+    available = ("wait", "deployment", "--all", "--for=condition=Available", "--timeout=120s")
+    await kubectl("--namespace=seatrial-system", *available, timeout_s=130.0)
     await kubectl("apply", "-f", str(MANIFESTS / "namespace.yaml"))
     await kubectl("apply", "-f", str(MANIFESTS / "slo.yaml"))
 

@@ -23,8 +23,15 @@ DIAGNOSES = 3
 told: list[str] = []
 
 
+LONGEST_S = 400
+"""No story here takes half of it, even on a busy machine; whatever hangs is not waited for any longer."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the comparison of rights come last: it needs what all other tests made the operator do."""
+    """Bound every test, and let the comparison of rights come last: it needs what all others made the operator do."""
+    for item in items:
+        if item.path.parent.name == "cluster" and item.get_closest_marker("cluster"):
+            item.add_marker(pytest.mark.timeout(LONGEST_S))
     items.sort(key=lambda item: item.path.name == "test_rbac.py" and item.path.parent.name == "cluster")
 
 

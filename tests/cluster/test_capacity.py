@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING
 
@@ -59,9 +60,10 @@ async def test_a_changed_configmap_goes_through_a_trial_and_the_old_copy_goes_wi
         assert await ship.lost(load) == []
     second = status["stable"]["hash"]
     await ship.until(lambda s: not s.get("draining"))
-    copies = await names(ship, "configmaps,secrets")
-    while any(first in name for name in copies):  # the garbage collector takes its time
+    async with asyncio.timeout(60):
         copies = await names(ship, "configmaps,secrets")
+        while any(first in name for name in copies):  # the garbage collector takes its time
+            copies = await names(ship, "configmaps,secrets")
     assert len(copies) == 2
     assert all(f"{NAME}-{second}-" in name for name in copies)
     for kind in ("controllerrevisions", "horizontalpodautoscalers", "poddisruptionbudgets"):
@@ -76,5 +78,5 @@ async def test_stables_deployment_that_is_deleted_in_a_trial_is_built_again(ship
     await ship.until(lambda s: s["phase"] == "Trial" and s["weight"] == 50)
     await kubectl("delete", "deployment", f"{NAME}-{first}", "--namespace", ship.namespace, "--wait=true")
     await kubectl("wait", "--for=create", f"deployment/{NAME}-{first}", "--namespace", ship.namespace, "--timeout=30s")
-    await kubectl("rollout", "status", f"deployment/{NAME}-{first}", "--namespace", ship.namespace, "--timeout=90s")
+    await kubectl("rollout", "status", f"deployment/{NAME}-{first}", "--namespace", ship.namespace, timeout_s=90.0)
     assert ship.status["stable"]["hash"] == first

@@ -24,7 +24,8 @@ async def test_a_person_opens_a_gate_and_returns_to_the_version_before(ship: Shi
         await ship.until(lambda s: s.get("step") == "2/3")
         said = await kubectl("seatrial", "promote", "digits", "--reason", "looks good", *in_namespace)
         assert said.strip() == "Done: gate review is open"
-        await kubectl("seatrial", "watch", "digits", "--until", "settled", "--timeout", "60s", *in_namespace)
+        settled = ("--until", "settled", "--timeout", "60s")
+        await kubectl("seatrial", "watch", "digits", *settled, *in_namespace, timeout_s=70.0)
         with pytest.raises(KubectlError, match="abort: nothing is on trial"):
             await kubectl("seatrial", "abort", "digits", *in_namespace)
         await kubectl("seatrial", "rollback", "digits", "--reason", "complaints", *in_namespace)
