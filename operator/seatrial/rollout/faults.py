@@ -5,12 +5,13 @@ They read only the status and the world, and wait for nothing: no gate, no pause
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING
 
 from seatrial.api.commands import Verb
 from seatrial.api.fields import format_duration
-from seatrial.api.status import Phase
+from seatrial.api.status import UNDERWAY, Phase
 from seatrial.judge.pod_events import Exposure, judge_pod_events
 from seatrial.judge.types import Verdict
 from seatrial.rollout.blame import drifted
@@ -113,8 +114,8 @@ def aborted(status: ModelDeploymentStatus, _: World) -> str | None:
 
 
 def fault(status: ModelDeploymentStatus, world: World) -> str | None:
-    """Anything that rolls a version back."""
-    found = (guard(status, world) for guard in FAULTS)
+    """Anything that the operator rolls a version back for by itself."""
+    found = (one.guard(status, world) for one in FAULTS if status.phase in one.phases)
     return next((sentence for sentence in found if sentence), None)
 
 
@@ -128,16 +129,26 @@ def enforced(guard: Guard) -> Guard:
     return guarded
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What the operator rolls a version back for by itself, and the phases in which it does."""
+
+    name: str
+    guard: Guard
+    phases: frozenset[Phase]
+
+
 FAULTS = (
-    burning,
-    crash_loop,
-    restarting,
-    unready,
-    undecided,
-    check_failed,
-    experiment_lost,
-    drifted,
-    mislabelled,
-    costly,
+    Fault("burning", burning, UNDERWAY),
+    Fault("crash loop", crash_loop, UNDERWAY),
+    Fault("restarts", restarting, UNDERWAY - {Phase.STARTING}),
+    Fault("not ready", unready, UNDERWAY),
+    Fault("other signature", other_signature, frozenset({Phase.STARTING})),
+    Fault("undecided", undecided, UNDERWAY),
+    Fault("check failed", check_failed, frozenset({Phase.TRIAL})),
+    Fault("experiment lost", experiment_lost, frozenset({Phase.TRIAL})),
+    Fault("drifted", drifted, frozenset({Phase.TRIAL})),
+    Fault("labels", mislabelled, UNDERWAY - {Phase.STARTING}),
+    Fault("too dear", costly, frozenset({Phase.WATCHING})),
 )
-"""All that the operator rolls back for by itself."""
+"""The most telling reason first: each is a row of the phase table, and what mode observe tells instead."""

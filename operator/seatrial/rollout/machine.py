@@ -13,8 +13,8 @@ another one is due, the next look follows at once.
 
 The order of the table is the order of precedence:
 
-* A rollback comes first. Nothing else (a pause, an edited spec, a metrics outage, a missing readiness) is asked before
-  it, and it takes one move from any step to weight 0.
+* A rollback comes first, for the reasons listed in faults.py. Nothing else (a pause, an edited spec, a metrics outage,
+  a missing readiness) is asked before it, and it takes one move from any step to weight 0.
 * A changed wish comes second: a candidate that nobody wants any more loses its traffic before anything else is tried.
 * Then a version that somebody returns to, or whose steps somebody skips: such a command is as good as a wish.
 * Only then may a rollout go on. All such moves ask that the user has not paused and that the spec can be used. A step
@@ -39,7 +39,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from seatrial.api.status import UNDERWAY, Phase
-from seatrial.rollout import blame, cost, faults, guards, labels, moves
+from seatrial.rollout import faults, guards, moves
 from seatrial.rollout.commands import obey, pending
 from seatrial.rollout.copies import remembered
 from seatrial.rollout.decision import Decision, Notice
@@ -82,22 +82,12 @@ IN_LINE_S = 1.0
 P = Phase
 TRANSITIONS = (
     *(
-        Transition(name, phases, guard, moves.roll_back, P.ROLLED_BACK, "RolledBack", warning=True)
-        for name, guard, phases in (
-            ("burning", faults.enforced(faults.burning), UNDERWAY),
-            ("crash loop", faults.enforced(faults.crash_loop), UNDERWAY),
-            ("restarts", faults.enforced(faults.restarting), UNDERWAY - {P.STARTING}),
-            ("not ready", faults.enforced(faults.unready), UNDERWAY),
-            ("other signature", faults.enforced(faults.other_signature), frozenset({P.STARTING})),
-            ("undecided", faults.enforced(faults.undecided), UNDERWAY),
-            ("check failed", faults.enforced(faults.check_failed), frozenset({P.TRIAL})),
-            ("experiment lost", faults.enforced(faults.experiment_lost), frozenset({P.TRIAL})),
-            ("drifted", faults.enforced(blame.drifted), frozenset({P.TRIAL})),
-            ("labels", faults.enforced(labels.mislabelled), UNDERWAY - {P.STARTING}),
-            ("too dear", faults.enforced(cost.costly), frozenset({P.WATCHING})),
-            ("aborted", faults.aborted, UNDERWAY),
+        Transition(
+            one.name, one.phases, faults.enforced(one.guard), moves.roll_back, P.ROLLED_BACK, "RolledBack", warning=True
         )
+        for one in faults.FAULTS
     ),
+    Transition("aborted", UNDERWAY, faults.aborted, moves.roll_back, P.ROLLED_BACK, "RolledBack", warning=True),
     Transition("superseded", UNDERWAY - {P.WATCHING}, guards.superseded, moves.drop_candidate, P.STABLE, "Superseded"),
     Transition(
         "stable wished back",

@@ -10,6 +10,7 @@ import pytest
 from seatrial.api.commands import Hold
 from seatrial.api.strategy import Undecided
 from seatrial.judge.types import Verdict
+from seatrial.rollout.capacity import Fitness
 from tests.unit.rollout import builders as b
 
 if TYPE_CHECKING:
@@ -140,6 +141,12 @@ def test_mode_observe_says_what_it_would_have_done(fault: str) -> None:
     assert decision.status.trial.would_have_rolled_back
     again = b.run(decision.status, b.at_ease(b.on_trial(), wish=replace(b.wish(), observe=True), **FAULTS[fault]))
     assert "WouldHaveRolledBack" not in b.reasons(again)
+
+
+def test_mode_observe_tells_of_another_signature() -> None:
+    decision = observed(b.asked(b.starting(), signature="rollback"), fitness=Fitness(b.PODS, mismatch="it needs z"))
+    assert decision.status.candidate == b.B
+    assert b.reasons(decision) == ["WouldHaveRolledBack"]
 
 
 @pytest.mark.parametrize("verdict", Verdict)
