@@ -220,7 +220,8 @@ class Stage:
 
     async def edit(self, kind: str, name: str, change: Callable[[Raw], None]) -> None:
         """Edit an object as a person would, and try again when somebody else was faster."""
-        for _ in range(20):
+        deadline_s = time.monotonic() + WITHIN_S
+        while time.monotonic() < deadline_s:
             live = await self.user.get(kind, self.namespace, name)
             assert live is not None, f"{kind} {name} is gone"
             change(live)

@@ -102,7 +102,7 @@ async def test_a_model_is_asked_and_warmed_up_before_it_gets_any_weight(stage: S
         await play_pod(stage, second, "new")
         status = await stage.until(lambda status: "answered with 503" in status.summary)
         assert says(status, "WaitingForModel")
-        assert await stage.weight(second) == 0
+        assert not await stage.weight(second)
         new.ready = True
         await stage.until(on_trial(second))
         assert len(new.bodies) == 3
