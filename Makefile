@@ -14,6 +14,7 @@ CLUSTER := $(BIN)/python -m cluster
 IN_CLUSTER := $(CLUSTER) run --
 CODE := operator instrument cluster demo bench tests docs
 FAST_TESTS := tests/unit tests/simulation
+MANY := -n 3 --dist worksteal # two cores are kept busy: most tests of the shell wait
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/instrument:$(CURDIR)
 
@@ -56,19 +57,20 @@ crds: setup ## write crds/ and docs that are made from the code
 .PHONY: test
 test: deploy demo-image ## run every test: unit, property, simulation, API server, Prometheus, cluster
 	$(BIN)/python -m tests.prometheus.server
-	$(IN_CLUSTER) $(BIN)/pytest $(FAST_TESTS) tests/apiserver tests/prometheus tests/cluster --cov
+	$(BIN)/pytest $(FAST_TESTS) tests/apiserver tests/prometheus $(MANY) --cov --cov-report=
+	$(IN_CLUSTER) $(BIN)/pytest tests/cluster --cov --cov-append
 
 .PHONY: test-unit
 test-unit: setup ## run the tests that need nothing but Python (unit, property, simulation)
-	$(BIN)/pytest $(FAST_TESTS) --cov
+	$(BIN)/pytest $(FAST_TESTS) $(MANY) --cov
 
 .PHONY: test-apiserver
 test-apiserver: setup ## run the tests against a bare API server
-	$(BIN)/pytest tests/apiserver
+	$(BIN)/pytest tests/apiserver $(MANY)
 
 .PHONY: test-prometheus
 test-prometheus: setup ## run the tests against a bare Prometheus
-	$(BIN)/pytest tests/prometheus
+	$(BIN)/pytest tests/prometheus $(MANY)
 
 .PHONY: test-cluster
 test-cluster: deploy demo-image ## run the tests against the running cluster
