@@ -84,6 +84,11 @@ bench: deploy demo-image ## measure in the running cluster and print the figures
 	$(BIN)/python -m bench.instrument
 	$(IN_CLUSTER) $(BIN)/python -m bench.rollback
 
+.PHONY: bench-scale
+bench-scale: setup ## measure 300 and 1,000 models, their pods played (takes the place of the running cluster)
+	$(CLUSTER) up --level control-plane
+	$(IN_CLUSTER) $(BIN)/python -m bench.scale
+
 ##@ Run
 .PHONY: demo
 demo: deploy demo-image ## show four versions under load: promoted, and rolled back twice
