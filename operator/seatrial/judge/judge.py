@@ -49,6 +49,7 @@ class Trial:
         Requests that the current step asks for before it may go on, >= 0.
     step_total
         The candidate's events since the current step began, one for each objective; ``None``: since the trial began.
+        While all of them are 0 the step has shown nothing, and no objective is Healthy.
     restarts
         ``False``: the totals are one stretch and will never have restart points, so the plain test gets all of alpha.
     strict
@@ -134,6 +135,7 @@ def judge_all(trials: Sequence[Trial]) -> list[tuple[Judgement, ...]]:
     judged: list[tuple[Judgement, ...]] = []
     for trial in trials:
         share_of_alpha = len(trial.objectives)
+        silent = trial.step_total is not None and not any(trial.step_total)
         judgements = []
         for index, (objective, evidence) in enumerate(zip(trial.objectives, trial.evidence, strict=True)):
             (p0, budget, patience), mixed, whole, loudest, begin, end = next(found)
@@ -151,6 +153,7 @@ def judge_all(trials: Sequence[Trial]) -> list[tuple[Judgement, ...]]:
                 share_of_alpha * patience,
                 in_step,
                 trial.min_requests,
+                silent,
                 trial.strict,
             )
             judgements.append(judgement(case))

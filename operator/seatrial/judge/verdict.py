@@ -8,9 +8,9 @@
    below the threshold too. If those left do not condemn the version, it is not blamed. Once there is a restart point
    after the outage, the version is judged on what came since then.
 3. ``Unavailable`` and ``NoData``: nothing can be said about now. Neither a fault of the version nor a success.
-4. ``Healthy``: the step's requests were seen, the odds on the whole trial are at least 2:1 for the version, and no
-   stretch since a restart point speaks 10:1 against it. Strict mode also asks for proof: the evidence that the version
-   is within its limit must reach ``1 / alpha``.
+4. ``Healthy``: the step's requests were seen, at least one in any case, the odds on the whole trial are at least 2:1
+   for the version, and no stretch since a restart point speaks 10:1 against it. Strict mode also asks for proof: the
+   evidence that the version is within its limit must reach ``1 / alpha``.
 5. ``Inconclusive``: everything else.
 """
 
@@ -64,6 +64,8 @@ class Case(NamedTuple):
     """The e-value itself that decides."""
     step_total: int
     min_requests: int
+    silent: bool
+    """Whether no event of any objective was counted since the step began."""
     strict: bool
 
     @property
@@ -196,6 +198,8 @@ def _held_or_passed(case: Case) -> tuple[Verdict, str]:
         return Verdict.NoData, "No request of this version was counted yet."
     if case.step_total < case.min_requests:
         need = f"{case.step_total:,} of the {case.min_requests:,} requests that this step asks for were seen"
+    elif case.silent:
+        need = "no request was counted in this step yet"
     elif case.strict and (proof := _proof_of_health(case)) < -math.log(case.objective.alpha):
         needed = sentences.odds(-math.log(case.objective.alpha))
         need = f"the evidence that it is kept is {sentences.odds(proof)}, a proof needs {needed}"

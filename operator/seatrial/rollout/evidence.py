@@ -117,7 +117,7 @@ def weigh(
             for entry, planned in zip(entries, trial.plan.objectives, strict=True)
         ],
         min_requests=step.min_requests,
-        step_total=[entry.total - entry.step_total for entry in entries],
+        step_total=None if step.for_ is None and not step.min_requests else [e.total - e.step_total for e in entries],
         strict=trial.plan.strict,
     )
     judged = []

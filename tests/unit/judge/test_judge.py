@@ -85,6 +85,15 @@ def test_step_minimum_holds() -> None:
     assert "499 of the 500 requests" in judge([AVAILABILITY], evidence, min_requests=500, step_total=[499])[0].sentence
 
 
+def test_a_step_that_has_shown_nothing_is_not_healthy() -> None:
+    evidence = [Evidence(Counts(5000, 0)), Evidence(Counts(5000, 0))]
+    silent = judge([AVAILABILITY, LATENCY], evidence, step_total=[0, 0])
+    assert [found.verdict for found in silent] == [Verdict.Inconclusive] * 2
+    assert "no request was counted in this step yet" in silent[0].sentence
+    # Events of one objective may be rarer than requests: labels, features that are missing.
+    assert {found.verdict for found in judge([AVAILABILITY, LATENCY], evidence, step_total=[0, 1])} == {Verdict.Healthy}
+
+
 def test_metrics_outage_is_no_fault_and_no_success() -> None:
     good = Evidence(Counts(5000, 0), unavailable="connection refused")
     assert judge([AVAILABILITY], [good])[0].verdict is Verdict.Unavailable

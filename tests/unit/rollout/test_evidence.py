@@ -19,6 +19,7 @@ from seatrial.rollout.evidence import Service, open_step, request_for, weigh
 from tests.unit.rollout import builders as b
 
 if TYPE_CHECKING:
+    from seatrial.api.strategy import Step
     from seatrial.api.trial import ObjectiveEvidence
 
 KEY = "scorer/availability"
@@ -144,6 +145,15 @@ def test_step_opens_a_restart_point() -> None:
     entry = open_step(after(BEGUN, reading(700, 2), reading(6300, 6)).evidence[0])
     assert entry.restarts == (Restart(Totals(700, 2), Totals(6300, 6)),)
     assert entry.step_total == 700
+
+
+@pytest.mark.parametrize(("step", "verdict"), [(b.STEPS[0], "Inconclusive"), (b.GATE, "Healthy")])
+def test_a_step_with_traffic_of_its_own_must_have_had_some(step: Step, verdict: str) -> None:
+    """A gate changes no traffic: what was seen before it still counts."""
+    entries = tuple(open_step(entry) for entry in after(BEGUN, reading(1000)).evidence)
+    trial = replace(BEGUN, plan=replace(b.PLAN, steps=(step,)), evidence=entries)
+    assert look(trial, measured(reading(1000))).verdict == verdict
+    assert look(trial, measured(reading(1001))).verdict == "Healthy"
 
 
 increments = st.lists(
