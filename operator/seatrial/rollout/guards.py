@@ -195,10 +195,15 @@ def _serves_alone(status: ModelDeploymentStatus, world: World) -> bool:
 
 
 def in_route(status: ModelDeploymentStatus, world: World, version: str, weight: int) -> bool:
-    """Tell whether the gateway has taken this weight for a version, stable's rest, and what the step asks besides."""
+    """Tell whether the gateway has taken this weight for a version, stable's rest, and what the step asks besides.
+
+    While stable has no ready pod, a version with weight has to have all of it: no trial waits for stable to recover.
+    """
     route = world.route
     if not route or not route.programmed or route.unable or not route.does(division(status, world, {})):
         return False
+    if weight and status.stable and not world.ready(status.stable.hash):
+        weight = ALL
     if route.weights.get(version) != weight:
         return False
     return status.stable is None or route.weights.get(status.stable.hash) == ALL - weight

@@ -10,11 +10,12 @@ from seatrial.judge.types import Verdict
 from seatrial.rollout import guards, seaworthy
 from seatrial.rollout.blame import held_by_drift
 from seatrial.rollout.steps import current_step, described
+from seatrial.rollout.target import intended_weight
 from seatrial.rollout.world import Refusal
 
 if TYPE_CHECKING:
     from seatrial.api.status import ModelDeploymentStatus
-    from seatrial.api.trial import ObjectiveEvidence
+    from seatrial.api.trial import ObjectiveEvidence, Trial
     from seatrial.rollout.world import World
 
     Found = tuple[str, str, str]
@@ -69,11 +70,8 @@ def _starting(status: ModelDeploymentStatus, world: World) -> Found:
     if world.wish.paused:
         return "False", "Paused", f"version {label} is ready and waits: the rollout is paused"
     if world.metrics_down or not seaworthy.seen(status, world):
-        return (
-            "True",
-            "WaitingForMetrics",
-            f"version {label} is ready and gets weight once Prometheus sees all its pods",
-        )
+        waits = f"version {label} is ready and gets weight once Prometheus sees all its pods"
+        return "False" if seaworthy.late(status, world) else "True", "WaitingForMetrics", waits
     return "True", "WaitingForRoute", f"version {label} is ready and gets weight once the gateway knows it"
 
 
@@ -82,8 +80,7 @@ def _on_trial(status: ModelDeploymentStatus, world: World, worst: ObjectiveEvide
     if not trial or not candidate or isinstance(world.wish, Refusal):
         return "False", "Pending", "no version is wished for"
     step = trial.plan.steps[trial.step_index]
-    has = described(trial.plan.steps, trial.step_index)
-    where = f"version {candidate.label}, step {trial.step_index + 1} of {len(trial.plan.steps)}, {has}"
+    where = _where(status, world, trial, candidate.label)
     frozen = "" if world.wish.plan == trial.plan else " (this trial keeps the steps and objectives it began with)"
     if short := _short_of_pods(status, world, where, frozen):
         return short
@@ -103,6 +100,14 @@ def _on_trial(status: ModelDeploymentStatus, world: World, worst: ObjectiveEvide
     if worst and worst.verdict != Verdict.Healthy and world.now_s - trial.step_since >= step.lasts_s:
         return "False", worst.verdict, f"{where}, held: {said}{frozen}"
     return "True", "Judging", f"{where} for {format_duration(step.lasts_s)}: {said}{frozen}"
+
+
+def _where(status: ModelDeploymentStatus, world: World, trial: Trial, label: str) -> str:
+    """Say where a trial stands, and what its version gets there."""
+    has = described(trial.plan.steps, trial.step_index)
+    alone = intended_weight(status) and not world.ready(status.stable.hash if status.stable else None)
+    more = " and, while stable has no ready pod, all of them" if alone else ""
+    return f"version {label}, step {trial.step_index + 1} of {len(trial.plan.steps)}, {has}{more}"
 
 
 def _short_of_pods(status: ModelDeploymentStatus, world: World, where: str, frozen: str) -> Found | None:

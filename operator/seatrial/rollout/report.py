@@ -134,6 +134,8 @@ def _split_as_told(status: ModelDeploymentStatus, world: World) -> Found:
     trial, weight = status.trial, intended_weight(status)
     if status.phase is not Phase.TRIAL or not trial or not trial.split_from or weight in {0, ALL} or _beside(status):
         return "Unknown", "NotChecked", "requests are compared with the weights while a trial shares traffic"
+    if not world.ready(status.stable.hash if status.stable else None):
+        return "Unknown", "NotChecked", "stable has no ready pod: there are no two versions to share traffic"
     now = requests_of(trial)
     real = world.route.real if world.route else None
     share = real.get(trial.version.hash, 0.0) if real else weight / ALL
@@ -159,8 +161,8 @@ def _metrics_available(status: ModelDeploymentStatus, world: World) -> Found:
         up, label = world.targets_up.get(status.candidate.hash, 0), status.candidate.label
         if pods := world.unlabelled.get(status.candidate.hash):
             return "False", "VersionUnlabelled", _unlabelled(label, pods)
-        # Before the trial that is expected: discovery takes seconds. It is worth a warning once requests depend on it.
-        value = "Unknown" if status.phase is Phase.STARTING else "False"
+        # Discovery takes seconds: a warning only when it takes longer, or once requests depend on it.
+        value = "Unknown" if status.phase is Phase.STARTING and not seaworthy.late(status, world) else "False"
         return value, "NotScraped", f"Prometheus scrapes {up} pods of version {label}, which are not all of them"
     unread = next((entry for entry in world.evidence if entry.verdict == Verdict.Unavailable), None)
     if unread:

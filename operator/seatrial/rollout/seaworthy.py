@@ -51,6 +51,12 @@ def seen(status: ModelDeploymentStatus, world: World) -> bool:
     return workload is not None and world.targets_up.get(workload.version, 0) >= workload.desired
 
 
+def late(status: ModelDeploymentStatus, world: World) -> bool:
+    """Tell whether a candidate has been getting ready for longer than its pods may take."""
+    trial = status.trial
+    return trial is not None and world.now_s - trial.started_at >= trial.plan.ready_deadline
+
+
 def cut_short(status: ModelDeploymentStatus, world: World) -> str | None:
     """Find that the candidate's ready pods can't carry the weight that it is meant to get."""
     workload, meant = world.workloads.get(status.candidate.hash) if status.candidate else None, intended_weight(status)

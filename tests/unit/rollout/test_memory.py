@@ -80,6 +80,20 @@ def test_dead_stable_leaves_its_share_to_the_candidate_that_serves() -> None:
     assert b.run(b.on_trial(), b.at_ease(b.on_trial(), workloads=dead)).target.weights == {b.A.hash: 0, b.B.hash: 100}
 
 
+def test_a_step_goes_on_while_stable_is_dead_and_says_so() -> None:
+    dead = {b.A.hash: b.pods(b.A, ready=0), b.B.hash: b.pods(b.B)}
+    asked = b.at_ease(b.on_trial(), workloads=dead, route=routed(a=0, b=100))
+    moving = b.run(b.on_trial(), replace(asked, route=routed(a=90, b=10))).status
+    assert step_since(moving) is None  # the route does not lead to the candidate alone yet
+    there = b.run(moving, asked)
+    assert step_since(there.status) == b.NOW
+    assert "10 % of the requests and, while stable has no ready pod, all of them" in there.status.summary
+    over = replace(asked, now_s=b.NOW + b.STEPS[0].lasts_s, evidence=counted(there.status, 3000, 0))
+    passed = b.run(there.status, over)
+    assert b.reasons(passed) == ["StepStarted"]
+    assert b.condition(passed, "SplitAsTold")[0] == "Unknown"
+
+
 def test_candidate_without_weight_inherits_nothing() -> None:
     """It was never tried, or it was found bad: an outage of stable doesn't make it better."""
     dead = {b.A.hash: b.pods(b.A, ready=0), b.B.hash: b.pods(b.B)}

@@ -173,6 +173,16 @@ def test_discovery_takes_seconds_and_that_is_no_warning() -> None:
     assert b.run(b.starting(), b.at_ease(b.starting(), targets_up={})).notices == ()
 
 
+def test_a_candidate_that_prometheus_does_not_see_for_long_is_a_warning() -> None:
+    status = b.starting()
+    assert status.trial
+    since = b.NOW - status.trial.plan.ready_deadline
+    late = replace(status, trial=replace(status.trial, started_at=since))
+    decision = b.run(late, b.at_ease(late, targets_up={}))
+    assert b.reasons(decision) == ["NotScraped"]
+    assert b.condition(decision, "Progressing") == ("False", "WaitingForMetrics")
+
+
 def test_event_says_when_it_is_over() -> None:
     down = b.run(b.on_trial(), b.at_ease(b.on_trial(), **DOWN)).status
     notices = b.run(down, b.at_ease(down)).notices
