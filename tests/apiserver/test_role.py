@@ -58,7 +58,7 @@ async def test_the_role_is_enough_for_every_call_of_the_client(
         for kind in ("ModelDeployment", "ModelSLO", "Pod", *VERSIONED):
             await operator.list(kind, None)
         was = Remembered(owner["spec"]["template"], 8080)
-        kept = await operator.create(revision(owner, VERSION, was))
+        kept = await operator.apply(revision(owner, VERSION, was))
         assert recall(await operator.get("ControllerRevision", "role", kept["metadata"]["name"]) or {}) == was
         for kind in ("ConfigMap", "Secret"):
             source = {"apiVersion": "v1", "kind": kind, "metadata": {"name": "source", "namespace": "role"}}
@@ -70,6 +70,7 @@ async def test_the_role_is_enough_for_every_call_of_the_client(
         budget = await operator.apply(disruption_budget(owner, VERSION))
         made = await operator.apply(deployment(owner, VERSION, owner["spec"]["template"], 3, 10, 8080))
         served = await operator.apply(service(owner, VERSION, 8080))
+        assert await operator.get("Deployment", "role", made["metadata"]["name"]) is not None
         await operator.scale("role", made["metadata"]["name"], 0)
         await operator.emit(owner, severity="Normal", reason="Tested", note="The operator may post Events.")
         await operator.replace_status({**owner, "status": {"phase": "Stable"}})

@@ -13,9 +13,9 @@ from seatrial.controller.cache import seen
 from seatrial.controller.launch import Launcher
 from seatrial.kube.errors import Gone
 from seatrial.kube.scaling import autoscaler, disruption_budget, in_force
-from seatrial.kube.workloads import VERSION_LABEL, name_of, service
+from seatrial.kube.workloads import VERSION_LABEL, name_of, owned_metadata, service
 from seatrial.rollout.world import Wish
-from seatrial.traffic.router import Apply, Label
+from seatrial.traffic.router import Apply, Label, belongs_to
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,6 +52,7 @@ class Actor:
         await self._workloads(key, raw, world, target)
         await self._autoscalers(key, raw, world, target)
         await self._retire(key, world, target)
+        await self._take_back(key, raw)
 
     async def _route(self, key: Key, raw: Mapping[str, Any], target: Target) -> None:
         for change in self._router.changes(raw, target.division, seen(self._cache, key)):
@@ -60,7 +61,7 @@ class Actor:
                 self._cache.put(manifest["kind"], await self._kube.apply(manifest, force=change.force))
             elif isinstance(change, Label):
                 name = change.pod["metadata"]["name"]
-                labelled = self._kube.label("Pod", key.namespace, name, change.key, change.value)
+                labelled = self._kube.amend("Pod", key.namespace, name, {"labels": {change.key: change.value}})
                 with contextlib.suppress(Gone):  # a pod that has gone needs no label
                     self._cache.put("Pod", await labelled)
             else:
@@ -104,6 +105,19 @@ class Actor:
             for item in self._cache.children(kind, key):
                 if self._version(item) not in kept:
                     await self._delete(key, item, kind)
+
+    async def _take_back(self, key: Key, raw: Mapping[str, Any]) -> None:
+        """Own again the orphans of a former ModelDeployment of this name, so that they go with this one."""
+        for kind in (*VERSIONED, "HTTPRoute"):
+            for item in self._cache.children(kind, key):
+                meta = item["metadata"]
+                if not meta.get("ownerReferences") and "deletionTimestamp" not in meta and belongs_to(raw, item):
+                    owners = owned_metadata(raw, meta["name"], {})["ownerReferences"]
+                    version = {"resourceVersion": meta["resourceVersion"]}
+                    amended = self._kube.amend(
+                        kind, key.namespace, meta["name"], {**version, "ownerReferences": owners}
+                    )
+                    self._cache.put(kind, await amended)
 
     async def _delete(self, key: Key, item: Mapping[str, Any], kind: str) -> None:
         meta = item["metadata"]

@@ -147,7 +147,7 @@ def _meta(raw: Mapping[str, Any], *also: str) -> Raw:
 def _deployment(raw: Mapping[str, Any]) -> Raw:
     status = raw.get("status") or {}
     kept = {key: status[key] for key in ("readyReplicas", "availableReplicas", "conditions") if key in status}
-    meta = _meta(raw, "annotations")
+    meta = _meta(raw, "annotations", "ownerReferences")
     scaled = [entry for entry in raw["metadata"].get("managedFields") or () if entry.get("subresource") == "scale"]
     if scaled:
         meta["managedFields"] = [{key: entry[key] for key in ("manager", "subresource")} for entry in scaled]
@@ -167,17 +167,17 @@ def _pod(raw: Mapping[str, Any]) -> Raw:
 def _scaler(raw: Mapping[str, Any]) -> Raw:
     spec = raw["spec"]
     bounds = {key: spec[key] for key in ("minReplicas", "maxReplicas") if key in spec}
-    return {"metadata": _meta(raw, "annotations"), "spec": bounds}
+    return {"metadata": _meta(raw, "annotations", "ownerReferences"), "spec": bounds}
 
 
 def _identity(raw: Mapping[str, Any]) -> Raw:
-    return {"metadata": _meta(raw)}
+    return {"metadata": _meta(raw, "ownerReferences")}
 
 
 def _service(raw: Mapping[str, Any]) -> Raw:
     """Of a version's Service it is enough to know that it is there; a router's Service is read back."""
     if VERSION_LABEL in (raw["metadata"].get("labels") or {}):
-        return {"metadata": _meta(raw)}
+        return {"metadata": _meta(raw, "ownerReferences")}
     kept = {key: raw["spec"][key] for key in ("selector", "ports") if key in raw["spec"]}
     return {"metadata": _meta(raw, "annotations", "ownerReferences"), "spec": kept}
 

@@ -41,7 +41,7 @@ class Launcher:
         """
         names = {(one.kind, one.name): copy_name(raw, version, one) for one in contents}
         template = rewritten(raw["spec"]["template"], names)
-        made = await self._keep(key, revision(raw, version, Remembered(template, raw["spec"]["port"])))
+        made = await self._keep(revision(raw, version, Remembered(template, raw["spec"]["port"])))
         for content in contents:
             if content.exists:
                 await self._copy(key, raw, made, version, content)
@@ -52,7 +52,7 @@ class Launcher:
         live = await self._kube.get("Deployment", key.namespace, name_of(raw, version))
         port = port_of(live)
         if live and port:
-            await self._keep(key, revision(raw, version, Remembered(live["spec"]["template"], port)))
+            await self._keep(revision(raw, version, Remembered(live["spec"]["template"], port)))
 
     async def launch(
         self, key: Key, raw: Mapping[str, Any], version: str, replicas: int, warm_up_s: int, made: Raw | None
@@ -96,17 +96,14 @@ class Launcher:
         known = made or await self._kube.get("ControllerRevision", key.namespace, name)
         return recall(known).port if known else None
 
-    async def _keep(self, key: Key, manifest: Raw) -> Raw:
-        """Create a ControllerRevision, or read the one that a former attempt made."""
-        name = manifest["metadata"]["name"]
-        try:
-            made = await self._kube.create(manifest)
-        except Conflict:
-            found = await self._kube.get("ControllerRevision", key.namespace, name)
-            owners = manifest["metadata"]["ownerReferences"]
-            if found is None or found["metadata"].get("ownerReferences") != owners:
-                raise  # a former ModelDeployment of this name made it, and it is about to go with that one
-            made = found
+    async def _keep(self, manifest: Raw) -> Raw:
+        """Write a ControllerRevision down, or find the one that a former attempt made.
+
+        It is applied, not created: the API server stores the data of a created one byte by byte as it came, and a later
+        patch writes it in the server's own way, which then counts as a change of what must not change. So nobody could
+        ever patch such an object, nor could Kubernetes take its owner away.
+        """
+        made = await self._kube.apply(manifest)
         self._cache.put("ControllerRevision", made)
         return made
 

@@ -161,12 +161,15 @@ class Kube:
         body = {"spec": {"replicas": replicas}}
         await self._call("PATCH", path, doing, query=query, body=body, content_type="application/merge-patch+json")
 
-    async def label(self, kind: str, namespace: str, name: str, key: str, value: str | None) -> dict[str, Any]:
-        """Set one label of an object, or take it away (None), and nothing else of it."""
+    async def amend(self, kind: str, namespace: str, name: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
+        """Set parts of an object's metadata (labels, owners, finalizers), and nothing else of it.
+
+        A label that is None is taken away; a ``resourceVersion`` makes it a ``Conflict`` when the object has changed.
+        """
         path = RESOURCES[kind].path(namespace, name)
-        doing = f"label {kind} {namespace}/{name}"
+        doing = f"amend {kind} {namespace}/{name}"
         query = {"fieldManager": FIELD_MANAGER}
-        body = {"metadata": {"labels": {key: value}}}
+        body = {"metadata": metadata}
         return await self._call(
             "PATCH", path, doing, query=query, body=body, content_type="application/merge-patch+json"
         )

@@ -95,8 +95,9 @@ class Call:
 
     @property
     def weights(self) -> dict[str, int] | None:
-        """Weights by version, when this writes the HTTPRoute that divides requests; a preview's has no weights."""
-        if self.method != "PATCH" or self.resource != "httproutes" or self.name.endswith("-preview"):
+        """Weights by version, when this writes the rules that divide requests; a preview's have no weights."""
+        divides = self.resource == "httproutes" and "spec" in self.body and not self.name.endswith("-preview")
+        if self.method != "PATCH" or not divides:
             return None
         backends = self.body["spec"]["rules"][-1]["backendRefs"]
         return {backend["name"].rsplit("-", 1)[1]: backend["weight"] for backend in backends}
