@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from seatrial.api.model_deployment import ModelDeploymentSpec
 from seatrial.api.model_slo import ModelSLOSpec
 from seatrial.rollout.budgets import planned_by
-from seatrial.rollout.evidence import objective_of
+from seatrial.rollout.planned import objective_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

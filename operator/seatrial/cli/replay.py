@@ -22,7 +22,9 @@ from seatrial.metrics.connection import ConnectionFolder, FixedConnection, Misco
 from seatrial.metrics.counting import counting
 from seatrial.metrics.errors import BadQuery, Unavailable
 from seatrial.metrics.types import Measurements
-from seatrial.rollout.evidence import open_step, sli_of, weigh
+from seatrial.rollout.counts import open_step
+from seatrial.rollout.evidence import weigh
+from seatrial.rollout.planned import sli_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

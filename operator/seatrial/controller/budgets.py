@@ -18,7 +18,7 @@ from seatrial.kube.errors import KubeError
 from seatrial.metrics.types import BudgetAsk
 from seatrial.rollout.budgets import Past, assess, planned_by, slo_status, windows_s
 from seatrial.rollout.copies import running, without
-from seatrial.rollout.evidence import sli_of
+from seatrial.rollout.planned import sli_of
 
 if TYPE_CHECKING:
     import asyncio

@@ -17,7 +17,8 @@ from seatrial.kube.workloads import MODEL_LABEL, VERSION_LABEL, observe, port_of
 from seatrial.metrics.counting import counting
 from seatrial.metrics.types import Request
 from seatrial.rollout.budgets import least, paging, service_of
-from seatrial.rollout.evidence import request_for, weigh
+from seatrial.rollout.counts import request_for
+from seatrial.rollout.evidence import weigh
 from seatrial.rollout.wish import commands_of, wish_of
 from seatrial.rollout.world import Refusal, Wish, Workload, World
 

@@ -15,7 +15,8 @@ from seatrial.judge import tiers as rules
 from seatrial.judge.budget import Period, Window, calendar_window, freeze, rolling_window, spend
 from seatrial.judge.guard import allowance
 from seatrial.judge.types import Counts
-from seatrial.rollout.evidence import Service, objective_of
+from seatrial.rollout.evidence import Service
+from seatrial.rollout.planned import objective_of
 from seatrial.rollout.target import ALL
 
 if TYPE_CHECKING:

@@ -1,32 +1,23 @@
-"""From what was measured to evidence in status: counts of both sides, restart points, and the judge's word on them."""
+"""From counts to evidence in status: the judge's word on each objective of a trial."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from seatrial.api.trial import (
-    Bursts,
-    ObjectiveEvidence,
-    PlannedObjective,
-    Restart,
-    Settled,
-    Totals,
-    Trial,
-)
 from seatrial.judge.compare import compare_ratios
-from seatrial.judge.detection import needed_requests, resolve
-from seatrial.judge.dispersion import Clustering, own_dispersion
+from seatrial.judge.detection import resolve
+from seatrial.judge.dispersion import own_dispersion
 from seatrial.judge.judge import judge
-from seatrial.judge.restart import next_restart, retire
-from seatrial.judge.types import Counts, Evidence, Objective, Verdict
-from seatrial.metrics.types import Checkpoint, Request, Sli
+from seatrial.judge.types import Counts, Evidence, Verdict
+from seatrial.rollout.counts import count_on
+from seatrial.rollout.planned import objective_of
 from seatrial.rollout.target import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from seatrial.api.trial import ObjectiveEvidence, PlannedObjective, Trial
     from seatrial.judge.types import Judgement
     from seatrial.metrics.types import Measurements, Reading
 
@@ -49,27 +40,6 @@ class Service:
 
 STABLE_COMES_WITHIN_S = 20.0
 """So long a version that would be blamed waits for stable's scrape of the same time; later, stable is not scraped."""
-
-
-def sli_of(planned: PlannedObjective) -> Sli:
-    """Name what has to be counted for an objective."""
-    return Sli.declared(planned.key, planned.objective.sli)
-
-
-def request_for(namespace: str, rollout: str, candidate: str, stable: str, trial: Trial) -> Request:
-    """Say what has to be counted for a trial that has begun, and from where."""
-    began = Settled(trial.started_at if trial.weighted_at is None else trial.weighted_at, 0, 0)
-    known = {(entry.slo, entry.objective): entry for entry in trial.evidence}
-    since: dict[tuple[str, str], Checkpoint] = {}
-    for planned in trial.plan.objectives:
-        entry = known.get((planned.slo, planned.objective.name))
-        for version, settled in (
-            (candidate, entry.candidate_settled if entry else began),
-            (stable, entry.stable_settled if entry else began),
-        ):
-            since[version, planned.key] = _checkpoint(settled)
-    slis = tuple(sli_of(planned) for planned in trial.plan.objectives)
-    return Request(namespace=namespace, rollout=rollout, versions=(candidate, stable), slis=slis, since=since)
 
 
 def weigh(
@@ -101,7 +71,7 @@ def weigh(
     tuple of ObjectiveEvidence
         One for each objective of the plan, in its order.
     """
-    entries = [_count_on(trial, planned, candidate, stable, measured) for planned in trial.plan.objectives]
+    entries = [count_on(trial, planned, candidate, stable, measured) for planned in trial.plan.objectives]
     step = trial.plan.steps[trial.step_index]
     judgements = judge(
         [objective_of(planned) for planned in trial.plan.objectives],
@@ -128,93 +98,6 @@ def weigh(
         said = "" if resolution.resolvable else resolution.sentence
         judged.append(replace(_judged(entry, spoken), condemned_at=condemned_at, resolution=said))
     return tuple(judged)
-
-
-def open_step(entry: ObjectiveEvidence) -> ObjectiveEvidence:
-    """Note where a traffic step begins: the test looks afresh and the step's requests count from here."""
-    return replace(look_afresh(entry), step_total=entry.total)
-
-
-def look_afresh(entry: ObjectiveEvidence) -> ObjectiveEvidence:
-    """Begin another stretch of the test beside those that there are."""
-    restart = Restart(candidate=Totals(entry.total, entry.bad), stable=entry.stable)
-    restarts = (*entry.restarts, restart)
-    kept, _, surplus = retire(tuple(Counts(r.candidate.total, r.candidate.bad) for r in restarts), ())
-    return replace(entry, restarts=restarts[len(restarts) - len(kept) :], retired=entry.retired + surplus)
-
-
-def objective_of(planned: PlannedObjective) -> Objective:
-    """Hand an objective over to the judge; raises ValueError when it could never be judged.
-
-    A comparison with a value measured offline is a target of its own: the value less the margin, to be kept in full.
-    """
-    target, burn_rate = planned.objective.target, planned.rollback.burn_rate
-    compare = planned.objective.compare
-    if compare and compare.value is not None:
-        target, burn_rate = compare.value * (ALL - compare.margin) / ALL, Decimal(1)
-    return Objective(
-        name=planned.objective.name,
-        slo=planned.slo,
-        target=target,
-        burn_rate=burn_rate,
-        alpha=planned.rollback.alpha,
-        min_bad=planned.rollback.min_bad,
-    )
-
-
-def _count_on(
-    trial: Trial, planned: PlannedObjective, candidate: str, stable: str, measured: Measurements
-) -> ObjectiveEvidence:
-    """Take the new counts of one objective."""
-    named = (planned.slo, planned.objective.name)
-    entry = next((e for e in trial.evidence if (e.slo, e.objective) == named), None)
-    if entry is None:
-        entry = _nothing_yet(planned, measured.at_s if trial.weighted_at is None else trial.weighted_at)
-    mine = measured.readings.get((candidate, planned.key))
-    theirs = measured.readings.get((stable, planned.key))
-    if mine and _follows(mine, entry.total, entry.bad):
-        entry = replace(entry, total=mine.total, bad=mine.bad, candidate_settled=_settled(mine))
-    if theirs and _follows(theirs, entry.stable.total, entry.stable.bad):
-        entry = replace(entry, stable=Totals(theirs.total, theirs.bad), stable_settled=_settled(theirs))
-    last = entry.restarts[-1].candidate.total if entry.restarts else 0
-    outage = entry.verdict == Verdict.Environment
-    return look_afresh(entry) if next_restart(entry.total - last, environment=outage) else entry
-
-
-def _follows(reading: Reading, total: int, bad: int) -> bool:
-    """Tell whether counts can come after others; those that shrank are older than what is known, and are left out."""
-    return 0 <= reading.bad - bad <= reading.total - total
-
-
-def _nothing_yet(planned: PlannedObjective, at_s: float) -> ObjectiveEvidence:
-    return ObjectiveEvidence(
-        slo=planned.slo,
-        objective=planned.objective.name,
-        total=0,
-        bad=0,
-        burn_rate=0.0,
-        e_value=1.0,
-        threshold=0.0,
-        verdict="",
-        sentence="",
-        step_total=0,
-        needed=needed_requests(objective_of(planned)),
-        stable=Totals(),
-        candidate_settled=Settled(at_s, 0, 0),
-        stable_settled=Settled(at_s, 0, 0),
-    )
-
-
-def _settled(reading: Reading) -> Settled:
-    checkpoint, seen = reading.checkpoint, reading.checkpoint.clustering
-    bursts = Bursts(seen.squares, seen.expected, seen.bad_intervals, Totals(seen.total, seen.bad))
-    return Settled(at=checkpoint.at_s, total=checkpoint.total, bad=checkpoint.bad, bursts=bursts)
-
-
-def _checkpoint(settled: Settled) -> Checkpoint:
-    seen = settled.bursts
-    clustering = Clustering(seen.squares, seen.expected, seen.bad_scrapes, seen.last.total, seen.last.bad)
-    return Checkpoint(at_s=settled.at, total=settled.total, bad=settled.bad, clustering=clustering)
 
 
 def _evidence(

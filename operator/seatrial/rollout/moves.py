@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from seatrial.api.sights import Restarts
 from seatrial.api.status import Draining, HistoryEntry, Outcome
 from seatrial.api.trial import Trial, VersionRef
-from seatrial.rollout.evidence import look_afresh, open_step
+from seatrial.rollout.counts import look_afresh, open_step
 from seatrial.rollout.guards import serving_version
 from seatrial.rollout.pods import pods_of_trial
 from seatrial.rollout.world import Wish

@@ -13,7 +13,7 @@ from seatrial.api.trial import Plan
 from seatrial.rollout.budgets import planned_by
 from seatrial.rollout.capacity import Scaling
 from seatrial.rollout.decision import Fallback
-from seatrial.rollout.evidence import objective_of, sli_of
+from seatrial.rollout.planned import objective_of, sli_of
 from seatrial.rollout.versions import version_hash
 from seatrial.rollout.windows import check as check_windows
 from seatrial.rollout.world import Refusal, Wish

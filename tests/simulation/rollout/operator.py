@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from seatrial.api.status import DEPLOYMENT_STATUS, ModelDeploymentStatus, Phase, dump
 from seatrial.metrics.types import Request
-from seatrial.rollout.evidence import request_for, weigh
+from seatrial.rollout.counts import request_for
+from seatrial.rollout.evidence import weigh
 from seatrial.rollout.machine import decide
 from seatrial.rollout.world import Wish, World
 

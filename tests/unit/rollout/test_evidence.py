@@ -15,7 +15,8 @@ from seatrial.judge.dispersion import Clustering
 from seatrial.judge.restart import MAX_RESTARTS, RESTART_REQUESTS
 from seatrial.judge.types import Verdict
 from seatrial.metrics.types import Checkpoint, Measurements, Reading
-from seatrial.rollout.evidence import Service, open_step, request_for, weigh
+from seatrial.rollout.counts import open_step, request_for
+from seatrial.rollout.evidence import Service, weigh
 from tests.unit.rollout import builders as b
 
 if TYPE_CHECKING:
