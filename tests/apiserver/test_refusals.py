@@ -275,6 +275,14 @@ BAD_SLOS: dict[str, tuple[dict[str, Any], str]] = {
         {"spec__objectives__1__sli__threshold": "fast"},
         "a threshold is a time such as 250ms, 1.5s or 24h, or a number such as '0.5', above 0",
     ),
+    "edge without a threshold": (
+        {"spec__objectives__0__sli__edge": "below"},
+        "edge says which neighbour of a threshold counts, so it needs a threshold",
+    ),
+    "edge in other words": (
+        {"spec__objectives__1__sli__edge": "next"},
+        'sli.edge: Unsupported value: "next": supported values: "exact", "below", "above"',
+    ),
     "check of nothing": (
         {"spec__objectives__0__sli": {"template": "check", "where": {"model_name": "fraud"}}},
         "the template check needs to know which one: where: {check: its-name}",
@@ -467,6 +475,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "a cap of cost": changed(SLO, spec__cost={"objective": "availability", "perThousand": "0.40"}),
     "a check": changed(SLO, spec__objectives__0__sli={"template": "check", "where": {"check": "safety"}}),
     "threshold with decimals": changed(SLO, spec__objectives__1__sli__threshold="3570.47us"),
+    "threshold beside an edge": changed(SLO, spec__objectives__1__sli__edge="below"),
     "threshold that is a number": changed(
         SLO, spec__objectives__1__sli={"template": "label-absolute-error", "threshold": "0.5"}
     ),

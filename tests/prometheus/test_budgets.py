@@ -33,6 +33,8 @@ OLD, NEW = "aaaaaaaaaa", "bbbbbbbbbb"
 AVAILABILITY = Sli("availability", template="http-availability")
 LATENCY = Sli("latency", template="http-latency", threshold=Decimal("0.25"))
 BETWEEN = Sli("between", template="http-latency", threshold=Decimal("0.3"))
+STRICT = Sli("strict", template="http-latency", threshold=Decimal("0.3"), edge="below")
+BEYOND = Sli("beyond", template="http-latency", threshold=Decimal("0.3"), edge="above")
 WINDOWS_S = (300.0, 1800.0, 6.0 * HOUR_S, 1.0 * DAY_S, 3.0 * DAY_S, 28.0 * DAY_S)
 
 
@@ -182,3 +184,17 @@ async def test_a_prometheus_that_is_away_is_said(server: PrometheusServer) -> No
     readings = await PrometheusBudgets(client, lambda: NOW_S).read([BudgetAsk("ml", "m", AVAILABILITY, WINDOWS_S)])
     assert readings == BudgetReadings(NOW_S, f"Prometheus at {server.url} can't be reached: nothing listens there", {})
     client.close()
+
+
+async def test_budgets_count_at_the_declared_neighbour_of_a_threshold(server: PrometheusServer) -> None:
+    """Of the edges 0.25 and +Inf only the former can stand in for 0.3."""
+    prometheus = Prometheus(FixedConnection(server.url))
+    budgets = PrometheusBudgets(prometheus, lambda: NOW_S)
+    readings = await budgets.read([BudgetAsk("ml", "m", sli, WINDOWS_S) for sli in (LATENCY, STRICT, BEYOND)])
+    prometheus.close()
+    assert readings.unavailable is None
+    assert readings.counts["ml", "m", "strict"] == readings.counts["ml", "m", "latency"]
+    assert readings.counts["ml", "m", "strict"][6.0 * HOUR_S][OLD][1] == 14 * 5
+    assert ("ml", "m", "beyond") not in readings.counts
+    assert list(readings.notes) == [("ml", "m", "strict")]
+    assert "so 0.25 counts, the edge below it" in readings.notes["ml", "m", "strict"]

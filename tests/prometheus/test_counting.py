@@ -225,6 +225,43 @@ async def test_a_threshold_between_two_edges_is_refused_with_the_edges_that_exis
     operator.close()
 
 
+async def test_the_declared_neighbour_of_a_threshold_counts_and_is_told(
+    server: PrometheusServer, pods: Pods, one: Pod
+) -> None:
+    """Between the edges 0.25 and 1, where the slow ones lie: bad by the strict neighbour, good by the lenient one."""
+    strict, lenient = (
+        Sli(edge, template="http-latency", threshold=Decimal("0.6"), edge=edge) for edge in ("below", "above")
+    )
+    exact = Sli("exact", template="http-latency", threshold=Decimal("0.25"), edge="below")
+    beyond = Sli("beyond", template="http-latency", threshold=Decimal(3), edge="above")
+    operator = Operator(server.url, strict, lenient, exact, beyond)
+    one.serve(10, slow=4)
+    one.page.answer("", 7.0)
+    pods.scraped(one)
+    for turn in range(3):
+        assert await operator.counts(strict) == (15, 5)
+        assert await operator.counts(lenient) == (15, 1)
+        assert await operator.counts(exact) == (15, 5)
+        readings = (await operator.look()).readings
+        assert (readings[V1, "below"].edge, readings[V1, "above"].edge) == (0.25, 1.0)
+        assert readings[V1, "below"].note == (
+            "no bucket of ml_model_request_duration_seconds_bucket ends at 0.6, so 0.25 counts, the edge below it: "
+            "what lies between counts as bad"
+        )
+        assert (readings[V1, "above"].note or "").endswith(
+            "1 counts, the edge above it: what lies between counts as good"
+        )
+        assert readings[V1, "exact"].note is None
+        assert "ends at 3, and none above it" in (readings[V1, "beyond"].problem or "")
+        if turn == 1:
+            operator.restart()
+    one.restart()
+    one.serve(1, slow=2)
+    pods.scraped(one)
+    assert await operator.counts(strict) == (18, 7)
+    operator.close()
+
+
 async def test_an_edge_is_a_number_however_it_is_spelled(server: PrometheusServer, pods: Pods, one: Pod) -> None:
     second = Sli("second", template="http-latency", threshold=Decimal(1))
     own = Sli(

@@ -81,6 +81,10 @@ class Sli(ApiModel):
                     f"only these templates have a threshold: {', '.join((*TIMED, *MEASURED))}",
                 ),
                 rule(
+                    "!has(self.edge) || self.edge == 'exact' || has(self.threshold)",
+                    "edge says which neighbour of a threshold counts, so it needs a threshold",
+                ),
+                rule(
                     "!has(self.template) || self.template != 'check' || (has(self.where) && 'check' in self.where)",
                     "the template check needs to know which one: where: {check: its-name}",
                 ),
@@ -108,7 +112,11 @@ class Sli(ApiModel):
     contract) when absent."""
     threshold: Threshold | None = None
     """Up to what an event is good: a time such as 250ms, or a number for label-absolute-error. It must be an edge of
-    the server's histogram."""
+    the server's histogram, unless edge says otherwise."""
+    edge: Literal["exact", "below", "above"] = "exact"
+    """What happens when the threshold is no edge of the server's histogram. exact: it is refused, with the edges that
+    there are. below: the next edge below it counts, so some events within the threshold count as bad. above: the next
+    edge above it counts, so some events beyond the threshold count as good."""
     where: Where | None = None
     """Labels that the counted series must have besides, such as {feature: amount} or {model_name: fraud}."""
     good: Annotated[str | None, Field(max_length=512)] = None

@@ -183,6 +183,8 @@ class ObjectiveEvidence:
     """How clustered bad events are, by which the evidence is tempered: 1 when they come alone, 5 in bursts of five."""
     resolution: str = ""
     """Why the events so far are too few for the objective, and how many it takes; empty when they are enough."""
+    edge: str = ""
+    """Which edge of the histogram counts instead of the threshold, and what that means; empty when there is no need."""
     condemned_at: Time | None = None
     """Time of the scrape that condemns the version, while stable's next one has yet to say whether it suffers too."""
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from seatrial.cli.formats import progress_bar
 from seatrial.metrics.counting import counting
+from seatrial.metrics.edges import bracketed, used_instead
 from seatrial.metrics.ledger import Ledger
 from seatrial.metrics.prometheus import Prometheus
 from seatrial.metrics.recall import everything_of, recall
+from seatrial.metrics.selector import EDGE, edge_value
 from seatrial.metrics.types import Checkpoint, Reading
 
 if TYPE_CHECKING:
@@ -147,7 +149,7 @@ class Tally:
     """
 
     def __init__(self, sli: Sli, version: str, recording: Recording, since_s: float) -> None:
-        rule = counting(sli)
+        rule, self._note = _counted_as(sli, version, recording)
         begin_s = min(series.samples[0][0] for series in recording)
         self._ledger = Ledger(Checkpoint(since_s, 0, 0))
         self._series: list[tuple[Series, Weights, bool]] = []
@@ -173,4 +175,22 @@ class Tally:
                 self._read[index] = end
                 self.newest_s = max(series.samples[end - 1][0], self.newest_s or 0.0)
         ledger = self._ledger
-        return Reading(ledger.total, ledger.bad, self.newest_s, ledger.checkpoint, clustering=ledger.clustering)
+        return Reading(
+            total=ledger.total,
+            bad=ledger.bad,
+            last_sample_s=self.newest_s,
+            checkpoint=ledger.checkpoint,
+            clustering=ledger.clustering,
+            note=self._note,
+        )
+
+
+def _counted_as(sli: Sli, version: str, recording: Recording) -> tuple[Counting, str | None]:
+    """Find out how an SLI is counted in a recording, and which edge counts instead of its threshold."""
+    how = counting(sli)
+    labels = [series.labels for series in recording if series.labels.get(VERSION_LABEL) == version]
+    edges = {edge_value(one[EDGE]) for one in labels if one["__name__"] == how.part.metric and EDGE in one}
+    if how.part.edge is None or not edges:
+        return how, None
+    used = bracketed(how, edges)
+    return used, used_instead(how, used)

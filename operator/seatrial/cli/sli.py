@@ -189,6 +189,8 @@ def _show(found: Sequence[Finding], rollout: Rollout) -> None:
         problems = [finding.problem, *(f"version {s.version}: {s.problem}" for s in finding.seen if s.problem)]
         for problem in filter(None, problems):
             click.echo(f"\n{finding.sli.name}: {problem}")
+        if finding.note:
+            click.echo(f"\n{finding.sli.name}: {finding.note}")
         if finding.edges and not finding.problem:
             click.echo(f"\n{finding.sli.name}: thresholds can be {', '.join(finding.edges)}")
 

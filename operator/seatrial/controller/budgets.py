@@ -177,7 +177,9 @@ def _conditions(question: _Question, readings: BudgetReadings | None, now_s: flo
     elif readings.unavailable:
         available = ("False", "Unavailable", f"the budgets are as last known: {readings.unavailable}")
     else:
-        available = ("True", "Available", "Prometheus answers")
+        asked = {(ask.namespace, ask.rollout, ask.sli.name) for ask in question.asks}
+        notes = "".join(f"; {'/'.join(key)}: {note}" for key, note in readings.notes.items() if key in asked)
+        available = ("True", "Available", f"Prometheus answers{notes}")
     old = {condition.type: condition for condition in question.old.conditions}
     generation = question.raw["metadata"]["generation"]
     return tuple(

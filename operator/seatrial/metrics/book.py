@@ -15,8 +15,6 @@ from seatrial.metrics.types import Checkpoint, Reading, Request, Sli
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from seatrial.metrics.selector import Selector
-
 Series = tuple[tuple[str, str], ...]
 
 # How many handed-out checkpoints are remembered to recognise one that comes back; an older one only costs a new read.
@@ -44,6 +42,8 @@ class Account:
     """Why it will never be counted."""
     passing: str | None = None
     """Why it can't be counted yet; the next look tries again."""
+    note: str | None = None
+    """Which edge counts instead of the threshold."""
     has_part: bool = False
     sources: dict[str, dict[Scraped, float]] = field(default_factory=dict)
     handed_out: deque[Checkpoint] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
@@ -137,13 +137,13 @@ class Book:
             account.ledger.add(series, weights, samples, reborn=route.target.reborn, born_at_zero=born_at_zero)
             account.sources.setdefault(pod_of(labels), {})[scraped(labels)] = route.newest_s
 
-    def without_edge(self) -> Iterator[tuple[Account, Selector]]:
-        """Accounts that count requests while the bucket they compare with is nowhere to be seen, and that bucket."""
+    def without_edge(self) -> Iterator[tuple[Account, Counting]]:
+        """Accounts that count requests while the bucket they compare with is nowhere to be seen, and how they count."""
         for account in self._accounts.values():
-            part = account.counting.part if account.counting else None
+            how = account.counting
             news = account.ledger.total > account.ledger.checkpoint.total
-            if part is not None and part.edge is not None and news and not account.has_part:
-                yield account, part
+            if how is not None and how.part.edge is not None and news and not account.has_part:
+                yield account, how
 
     def refuse(self, account: Account, problem: str) -> None:
         """Stop counting an SLI; its counts fall back to the last settled ones."""
@@ -156,6 +156,11 @@ class Book:
         for account in self._accounts.values():
             if account.counting and metric in account.counting.metrics:
                 self.refuse(account, problem)
+
+    def recount(self, account: Account, how: Counting, note: str | None) -> None:
+        """Count an SLI at another edge, and read again what isn't settled of it."""
+        account.counting, account.note = how, note
+        self.reread(account)
 
     def reread(self, account: Account, passing: str | None = None) -> None:
         """Forget what isn't settled of an SLI, so that the next look reads it again."""
@@ -210,7 +215,16 @@ class Book:
         if not account.handed_out or account.handed_out[-1] != ledger.checkpoint:
             account.handed_out.append(ledger.checkpoint)
         problem = account.problem or account.passing or ledger.fault or self._twice(account) or self._excess(account)
-        return Reading(ledger.total, ledger.bad, self._newest_s(account), ledger.checkpoint, problem, ledger.clustering)
+        return Reading(
+            total=ledger.total,
+            bad=ledger.bad,
+            last_sample_s=self._newest_s(account),
+            checkpoint=ledger.checkpoint,
+            problem=problem,
+            clustering=ledger.clustering,
+            edge=account.counting.part.edge if account.counting and account.has_part else None,
+            note=account.note,
+        )
 
     def _newest_s(self, account: Account) -> float | None:
         """Say how fresh the counts are: as fresh as the scrapes of whoever exposes them."""

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from seatrial.metrics.book import Owner, owner_of
 from seatrial.metrics.counting import Counting, counting
+from seatrial.metrics.edges import bracketed, every_edge, used_instead
 from seatrial.metrics.errors import BadQuery, TooLarge, Unavailable
 from seatrial.metrics.minutes import MINUTE_S, Minutes
 from seatrial.metrics.queries import increase
 from seatrial.metrics.reader import Client
+from seatrial.metrics.selector import edge_value
 from seatrial.metrics.tiles import HOUR_S, Tiles
 from seatrial.metrics.types import BudgetAsk, BudgetReadings
 
@@ -66,10 +68,14 @@ class PrometheusBudgets:
         """
         now_s = self._clock()
         by_counting: dict[Counting, list[BudgetAsk]] = {}
-        for ask in asks:
-            how = _counting(ask)
-            if how:
+        notes: dict[tuple[str, str, str], str] = {}
+        try:
+            for ask, how, note in await self._countings(asks, now_s):
                 by_counting.setdefault(how, []).append(ask)
+                if note:
+                    notes[ask.namespace, ask.rollout, ask.sli.name] = note
+        except Unavailable as error:
+            return BudgetReadings(now_s, str(error), {})
         self._past = {how: tiles for how, tiles in self._past.items() if how in by_counting}
         self._minutes = {how: minutes for how, minutes in self._minutes.items() if how in by_counting}
         dispersion: dict[tuple[str, str, str], Mapping[str, float]] = {}
@@ -94,7 +100,35 @@ class PrometheusBudgets:
                 hours = first.get((ask.namespace, ask.rollout), {}).values()
                 if hours:
                     first_s[ask.namespace, ask.rollout, ask.sli.name] = float(min(hours) * HOUR_S)
-        return BudgetReadings(now_s, None, counts, dispersion, first_s)
+        return BudgetReadings(now_s, None, counts, dispersion, first_s, notes)
+
+    async def _countings(self, asks: Sequence[BudgetAsk], now_s: float) -> list[tuple[BudgetAsk, Counting, str | None]]:
+        """Find out how each ask is counted, and which edge counts instead of its threshold where it may be another one.
+
+        An edge counts when all versions of a rollout have it; without any series nothing is counted yet.
+        """
+        resolved = [(ask, how) for ask in asks if (how := _counting(ask))]
+        open_to = {how.part.metric for _, how in resolved if how.edge != "exact"}
+        try:
+            known = await every_edge(self._client, open_to, now_s) if open_to else {}
+        except (BadQuery, TooLarge):
+            known = {}
+        found: list[tuple[BudgetAsk, Counting, str | None]] = []
+        for ask, how in resolved:
+            used = how
+            if how.edge != "exact":
+                whose = (ask.namespace, ask.rollout)
+                own = [
+                    set(map(edge_value, texts))
+                    for (owner, metric), texts in known.items()
+                    if owner[:2] == whose and metric == how.part.metric
+                ]
+                try:
+                    used = bracketed(how, own[0].intersection(*own[1:]) if own else ())
+                except ValueError:
+                    continue
+            found.append((ask, used, used_instead(how, used)))
+        return found
 
     async def _read(self, how: Counting, lengths_s: Iterable[float], now_s: float) -> dict[float, Counts]:
         short = {length_s for length_s in lengths_s if length_s <= _LONGEST_AT_ONCE_S}

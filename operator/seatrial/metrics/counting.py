@@ -12,7 +12,7 @@ from seatrial.metrics.selector import Matcher, Selector, parse
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from seatrial.metrics.types import Sli
+    from seatrial.metrics.types import Edge, Sli
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,15 @@ class Counting:
         Selector of the good or the bad ones, and which of the two.
     elsewhere
         Whether the series come from something else than the version's own pods, such as a gateway.
+    edge
+        What counts when the histogram has no edge at the threshold; see ``metrics.edges``.
     """
 
     totals: tuple[Selector, ...]
     part: Selector
     part_is_good: bool
     elsewhere: bool = False
+    edge: Edge = "exact"
 
     @property
     def metrics(self) -> frozenset[str]:
@@ -90,7 +93,9 @@ def counting(sli: Sli) -> Counting:
         example = "250ms" if meaning.threshold == "time" else "0.5"
         raise ValueError(f"objective {sli.name}: the template {sli.template} needs a threshold, such as {example}")
     every, good = template.counters(sli.threshold)
-    return Counting((_narrowed(every, sli),), _narrowed(good, sli), part_is_good=True, elsewhere=elsewhere)
+    return Counting(
+        (_narrowed(every, sli),), _narrowed(good, sli), part_is_good=True, elsewhere=elsewhere, edge=sli.edge
+    )
 
 
 def _narrowed(selector: Selector, sli: Sli) -> Selector:

@@ -66,6 +66,8 @@ class Finding:
         Thresholds that the histogram allows, ascending; empty for plain counters.
     problem
         Why it can't be used as it is, in one sentence with what to do.
+    note
+        Which edge counts instead of the threshold.
     """
 
     sli: Sli
@@ -73,6 +75,7 @@ class Finding:
     seen: tuple[Seen, ...] = ()
     edges: tuple[str, ...] = ()
     problem: str | None = None
+    note: str | None = None
 
     @property
     def works(self) -> bool:
@@ -158,6 +161,7 @@ def _counted(finding: Finding, readings: Mapping[tuple[str, str], Reading]) -> F
     for one in finding.seen:
         reading = readings.get((one.version, finding.sli.name))
         seen.append(replace(one, total=reading.total, bad=reading.bad, problem=reading.problem) if reading else one)
+        finding = replace(finding, note=reading.note) if reading else finding
     return replace(finding, seen=tuple(seen))
 
 

@@ -27,7 +27,9 @@ def everything_of(countings: Iterable[Counting], namespace: str, rollout: str) -
     wanted = list(countings)
     metrics = sorted({metric for how in wanted for metric in how.metrics} | {UP, START})
     spelled = sorted({text for how in wanted for edge in how.edges for text in spellings(edge)})
-    edges = f',{EDGE}=~"|{any_of(spelled)}"' if spelled else ""
+    # Which edge counts instead of a threshold that is none shows only when all edges are there.
+    known = spelled and all(how.edge == "exact" for how in wanted)
+    edges = f',{EDGE}=~"|{any_of(spelled)}"' if known else ""
     names = f'namespace=~"{any_of([namespace])}",rollout_name=~"{any_of([rollout])}"'
     return f'{{__name__=~"{any_of(metrics)}",{names}{edges}}}'
 

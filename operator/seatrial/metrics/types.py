@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from seatrial.api.fields import parse_threshold
 from seatrial.judge.dispersion import NO_EVENTS, Clustering
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from seatrial.api import model_slo
+
+
+Edge = Literal["exact", "below", "above"]
+"""What counts instead of a threshold that is no edge of the histogram: nothing, or one of its neighbours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +31,14 @@ class Sli:
         Name of a template and of the server whose metrics it knows (``metrics/templates/*.yaml``).
     threshold
         For templates with a histogram: an event is good when it took at most so many seconds, or when what it measured
-        was at most so large. Must be an edge of the server's histogram.
+        was at most so large. Must be an edge of the server's histogram, unless ``edge`` names a neighbour.
     good, total
         Plain series selectors of counters that hold ``$selector`` once inside their braces, for example
         ``app_requests_total{code!~"5..",$selector}``. What ``good`` counts must be a part of what ``total`` counts.
     where
         For templates: labels that the series must have besides, with their values.
+    edge
+        Which edge of the histogram counts when the threshold is none.
     """
 
     name: str
@@ -42,6 +48,7 @@ class Sli:
     good: str | None = None
     total: str | None = None
     where: tuple[tuple[str, str], ...] = ()
+    edge: Edge = "exact"
 
     @classmethod
     def declared(cls, name: str, sli: model_slo.Sli) -> Sli:
@@ -54,6 +61,7 @@ class Sli:
             good=sli.good,
             total=sli.total,
             where=tuple(sorted(sli.where.items())) if sli.where else (),
+            edge=sli.edge,
         )
 
 
@@ -130,6 +138,10 @@ class Reading:
         Why these counts can't be used, in one sentence for the user; the counts then stand where they were.
     clustering
         How the bad requests fell on the scrapes.
+    edge
+        The bucket edge up to which events are good, in the metric's own unit; None without one, or before it was seen.
+    note
+        Which edge counts instead of the threshold, and what that means; None when the threshold is an edge.
     """
 
     total: int
@@ -138,6 +150,8 @@ class Reading:
     checkpoint: Checkpoint
     problem: str | None = None
     clustering: Clustering = NO_EVENTS
+    edge: float | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +230,8 @@ class BudgetReadings:
     first_s
         By (namespace, rollout, ``sli.name``): Unix time of the first hour with events in the longest window. Without
         finished hours nothing is said.
+    notes
+        By (namespace, rollout, ``sli.name``): which edge counts instead of a threshold that is none.
     """
 
     at_s: float
@@ -223,6 +239,7 @@ class BudgetReadings:
     counts: Mapping[tuple[str, str, str], Mapping[float, Mapping[str, tuple[int, int]]]]
     dispersion: Mapping[tuple[str, str, str], Mapping[str, float]] = field(default_factory=dict)
     first_s: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
+    notes: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
 
 
 class BudgetSource(Protocol):

@@ -59,6 +59,8 @@ def count_on(
     theirs = measured.readings.get((stable, planned.key))
     if mine and _follows(mine, entry.total, entry.bad):
         entry = replace(entry, total=mine.total, bad=mine.bad, candidate_settled=_settled(mine))
+    if mine and mine.note:
+        entry = replace(entry, edge=mine.note)
     if theirs and _follows(theirs, entry.stable.total, entry.stable.bad):
         entry = replace(entry, stable=Totals(theirs.total, theirs.bad), stable_settled=_settled(theirs))
     last = entry.restarts[-1].candidate.total if entry.restarts else 0

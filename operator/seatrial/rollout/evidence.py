@@ -79,7 +79,7 @@ def weigh(
             _evidence(
                 entry,
                 measured,
-                measured.readings.get((candidate, planned.key)),
+                _comparable(measured, candidate, stable, planned.key),
                 fresh_s=fresh_s,
                 service=(service or {}).get(planned.key, Service()),
                 stable_lags=_lags(entry, planned, candidate, stable, measured),
@@ -123,6 +123,18 @@ def _evidence(
         allowance=service.allowance,
         stable_lags=stable_lags,
     )
+
+
+def _comparable(measured: Measurements, candidate: str, stable: str, key: str) -> Reading | None:
+    """Find the candidate's counts; they can't be used when they stop at another edge than stable's."""
+    mine, theirs = (measured.readings.get((version, key)) for version in (candidate, stable))
+    if not mine or not theirs or mine.edge is None or theirs.edge is None or mine.edge == theirs.edge:
+        return mine
+    problem = (
+        f"the histograms of both versions differ: {mine.edge:g} counts for the candidate and {theirs.edge:g} for "
+        f"stable; choose an edge that both have as the threshold"
+    )
+    return replace(mine, problem=mine.problem or problem)
 
 
 def _lags(
@@ -174,7 +186,7 @@ def _judged(entry: ObjectiveEvidence, judgement: Judgement) -> ObjectiveEvidence
         threshold=judgement.threshold,
         dispersion=significant(judgement.dispersion),
         verdict=judgement.verdict.value,
-        sentence=judgement.sentence,
+        sentence=f"{judgement.sentence} Here {entry.edge}." if entry.edge else judgement.sentence,
     )
 
 

@@ -167,7 +167,8 @@ def _metrics_available(status: ModelDeploymentStatus, world: World) -> Found:
     unread = next((entry for entry in world.evidence if entry.verdict == Verdict.Unavailable), None)
     if unread:
         return "False", "NotCounted", f"{unread.slo}/{unread.objective}: {unread.sentence}"
-    return "True", "Available", "Prometheus answers and sees every pod of the candidate"
+    notes = "".join(f"; {entry.slo}/{entry.objective}: {entry.edge}" for entry in world.evidence if entry.edge)
+    return "True", "Available", f"Prometheus answers and sees every pod of the candidate{notes}"
 
 
 def _unlabelled(label: str, pods: tuple[str, ...]) -> str:

@@ -109,6 +109,33 @@ def test_a_restarted_pod_is_counted_on(tmp_path: Path) -> None:
     assert replayed(tmp_path, document)["judgements"][0]["total"] == 1200
 
 
+def test_the_declared_neighbour_of_a_threshold_counts(tmp_path: Path) -> None:
+    """Ten answers at each scrape: eight within 0.1 s, one by 0.25 s, one by 1 s."""
+    result = [
+        {
+            "metric": {
+                "__name__": "ml_model_request_duration_seconds_bucket",
+                "le": edge,
+                "pod": "p",
+                "rollout_version": "bbbbbbbbbb",
+            },
+            "values": [[BEGIN_S + SCRAPE_S * i, str(count * i)] for i in range(60)],
+        }
+        for edge, count in (("0.1", 8), ("0.25", 9), ("1.0", 10), ("+Inf", 10))
+    ]
+    document = {"status": "success", "data": {"resultType": "matrix", "result": result}}
+    for edge, bad in (("below", 2), ("above", 1)):
+        sli = f"{{template: http-latency, threshold: 200ms, edge: {edge}}}"
+        objectives = MANIFESTS.replace('target: "99"', 'target: "60"').partition("    sli: ")[0] + f"    sli: {sli}\n"
+        answer = invoke(tmp_path, document, "-o", "json", manifests=objectives)
+        assert answer.exit_code == 0, answer.output
+        (judged,) = json.loads(answer.stdout)["judgements"]
+        assert judged["bad"] * 10 == judged["total"] * bad > 0
+        assert f"the edge {edge} it" in judged["sentence"]
+    exact = objectives.replace(", edge: above", "")
+    assert "its edges are 0.1, 0.25, 1: choose one" in invoke(tmp_path, document, manifests=exact).output
+
+
 def test_text_tells_the_story(tmp_path: Path) -> None:
     result = invoke(tmp_path, recording(0.2))
     assert "would have been rolled back" in result.stdout

@@ -55,6 +55,24 @@ def test_first_request_counts_from_the_first_weight() -> None:
     assert (asked.slis[0].name, asked.slis[0].template, asked.slis[0].server) == (KEY, "http-availability", "mlserver")
 
 
+def test_the_sentence_names_the_edge_that_counts_instead_of_the_threshold() -> None:
+    note = "no bucket of seconds_bucket ends at 0.3, so 0.25 counts, the edge below it: what lies between counts as bad"
+    mine, theirs = (replace(reading(total), edge=0.25, note=note) for total in (1000, 9000))
+    entry = look(BEGUN, measured(mine, theirs))
+    assert entry.edge == note
+    assert entry.sentence.endswith(f" Here {note}.")
+    away = look(replace(BEGUN, evidence=(entry,)), measured(None, unavailable=b.OUTAGE))
+    assert away.edge == note
+    assert look(BEGUN, measured(reading(1000))).edge == ""
+
+
+def test_versions_that_are_counted_at_different_edges_are_not_compared() -> None:
+    mine, theirs = replace(reading(1000), edge=0.25), replace(reading(9000), edge=0.2)
+    entry = look(BEGUN, measured(mine, theirs))
+    assert entry.verdict == Verdict.Unavailable
+    assert "0.25 counts for the candidate and 0.2 for stable; choose an edge that both have" in entry.sentence
+
+
 def test_later_request_counts_from_what_is_settled() -> None:
     trial = after(BEGUN, reading(1000, 10), reading(9000))
     asked = request_for("demo", "scorer", b.B.hash, b.A.hash, trial)
