@@ -42,5 +42,6 @@ def two(pods: Pods) -> Pod:
 def server(program: Path, tmp_path: Path, one: Pod, two: Pod, pods: Pods) -> Iterator[PrometheusServer]:
     """Start a Prometheus that knows the two pods from its start and has scraped them."""
     with PrometheusServer(program, tmp_path) as running:
+        pods.prometheus_url = running.url
         pods.scraped(one, two)
         yield running

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
+import urllib.parse
+import urllib.request
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Self
@@ -47,7 +50,6 @@ class Pod:
     tells_start: bool = False
     delay_s: float = 0.0
     healthy: bool = True
-    scrapes: int = 0
 
     def serve(self, good: int, *, bad: int = 0, slow: int = 0) -> None:
         for _ in range(good):
@@ -68,6 +70,8 @@ class Pods:
     """The HTTP server of all pods, and the file by which Prometheus finds them."""
 
     def __init__(self, targets: Path) -> None:
+        self.prometheus_url = ""
+        """Where the Prometheus listens that scrapes them."""
         self._targets = targets
         self._pods: dict[str, Pod] = {}
         pods = self._pods
@@ -83,8 +87,8 @@ class Pods:
                 self.send_response(200)
                 self.send_header("Content-Type", "text/plain; version=0.0.4")
                 self.end_headers()
-                self.wfile.write(text)
-                pod.scrapes += 1
+                with contextlib.suppress(BrokenPipeError):  # a scrape that took too long: the next one counts
+                    self.wfile.write(text)
 
             @override
             def log_message(self, *_: object) -> None:
@@ -116,16 +120,19 @@ class Pods:
         self._write()
 
     def scraped(self, *pods: Pod, timeout_s: float = 30.0) -> None:
-        """Wait until Prometheus has everything that the pods counted so far."""
-        # Two more answers: the first may have been written before the last request was counted.
-        wanted = [(pod, pod.scrapes + 2) for pod in pods]
-        deadline_s = time.monotonic() + timeout_s
-        while any(pod.scrapes < scrapes for pod, scrapes in wanted):
-            if time.monotonic() > deadline_s:
-                raise TimeoutError(f"not scraped within {timeout_s} s: {[pod.name for pod, _ in wanted]}")
-            time.sleep(0.02)
-        # An answer is visible a moment after it was sent.
-        time.sleep(0.1)
+        """Wait until Prometheus has everything that the pods counted so far: a scrape began after it, and succeeded."""
+        since_s = time.time()
+        wanted = {pod.name for pod in pods}
+        query = urllib.parse.urlencode({"query": f'up{{pod=~"{"|".join(wanted)}"}}[1m]'})
+        while wanted:
+            if time.time() > since_s + timeout_s:
+                raise TimeoutError(f"not scraped within {timeout_s} s: {sorted(wanted)}")
+            time.sleep(0.05)
+            with urllib.request.urlopen(f"{self.prometheus_url}/api/v1/query?{query}", timeout=5) as answer:  # noqa: S310 (http)
+                series = json.load(answer)["data"]["result"]
+            for one in series:
+                if any(at_s >= since_s and value == "1" for at_s, value in one["values"]):
+                    wanted.discard(one["metric"]["pod"])
 
     def _write(self) -> None:
         address = f"127.0.0.1:{self._server.server_address[1]}"

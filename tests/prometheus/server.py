@@ -79,7 +79,7 @@ class PrometheusServer:
     """One Prometheus process with its own data, on a free port of the loopback address."""
 
     def __init__(
-        self, program: Path, folder: Path, *, interval: str = "250ms", timeout: str = "240ms", jobs: str = ""
+        self, program: Path, folder: Path, *, interval: str = "400ms", timeout: str = "390ms", jobs: str = ""
     ) -> None:
         self._program = program
         self._folder = folder

@@ -69,7 +69,7 @@ async def test_a_stable_pod_counts_from_the_trial_and_a_new_pod_from_zero(
     one.serve(500, bad=20)
     pods.scraped(one)
     operator = Operator(server.url, AVAILABILITY, LATENCY, versions=(V1, V2))
-    await asyncio.sleep(0.3)
+    pods.scraped(one)
     one.serve(7, bad=1, slow=2)
     new = pods.start("new", version=V2)
     new.serve(5, bad=3)
