@@ -163,7 +163,8 @@ class Undecided(ApiModel):
     """What happens to a step that is over in time but was not found Healthy."""
 
     deadline: PositiveDuration = 3600.0
-    """How long after the step's time a decision is waited for."""
+    """How long after the step's time a decision is waited for. An objective's wait begins anew when its verdict comes
+    to lead to something else, and when a pause or an override ends."""
     inconclusive: Policy = "hold"
     """When there are too few requests, or too many bad ones to be sure."""
     no_data: Policy = "hold"

@@ -185,6 +185,8 @@ class ObjectiveEvidence:
     """Why the events so far are too few for the objective, and how many it takes; empty when they are enough."""
     edge: str = ""
     """Which edge of the histogram counts instead of the threshold, and what that means; empty when there is no need."""
+    undecided_since: Time | None = None
+    """Since when the verdict has led to what strategy.undecided says of it; absent while a person holds the rollout."""
     condemned_at: Time | None = None
     """Time of the scrape that condemns the version, while stable's next one has yet to say whether it suffers too."""
 

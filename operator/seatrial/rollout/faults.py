@@ -16,10 +16,11 @@ from seatrial.judge.pod_events import Exposure, judge_pod_events
 from seatrial.judge.types import Verdict
 from seatrial.rollout.blame import drifted
 from seatrial.rollout.cost import costly
-from seatrial.rollout.guards import action_on, may_go_on, past_deadline
+from seatrial.rollout.guards import may_go_on
 from seatrial.rollout.labels import mislabelled
 from seatrial.rollout.seaworthy import mismatch, model_waits
 from seatrial.rollout.steps import current_step, on_trial
+from seatrial.rollout.undecided import action_on, past_deadline
 
 if TYPE_CHECKING:
     from seatrial.api.status import ModelDeploymentStatus

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from seatrial.api.commands import Verb
 from seatrial.api.fields import format_duration
 from seatrial.api.status import Phase
-from seatrial.judge.judge import SEVERITY
 from seatrial.judge.types import Verdict
 from seatrial.rollout.blame import held_by_drift
 from seatrial.rollout.seaworthy import all_available, mismatch, model_waits, ready_to_serve, seen
 from seatrial.rollout.steps import current_step, described, has_traffic, on_trial
 from seatrial.rollout.target import ALL, division, intended_weight
+from seatrial.rollout.undecided import blocking, past_deadline
 from seatrial.rollout.windows import closed
 from seatrial.rollout.world import Wish
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from seatrial.api.status import ModelDeploymentStatus
-    from seatrial.api.trial import ObjectiveEvidence
     from seatrial.rollout.windows import Closed
     from seatrial.rollout.world import World
 
@@ -239,51 +238,3 @@ def _waited_for(status: ModelDeploymentStatus, world: World) -> bool:
     if step.experiment:
         return bool(trial.experiment and trial.experiment.verdict == Verdict.Healthy)
     return world.now_s - trial.step_since >= step.lasts_s
-
-
-def blocking(status: ModelDeploymentStatus, world: World) -> tuple[ObjectiveEvidence, ...]:
-    """Find the objectives that keep a step from being passed."""
-    if world.observing or world.override:
-        return ()
-    step = current_step(status)
-    asked = step.healthy if step else None
-    return tuple(
-        entry
-        for entry in world.evidence
-        if entry.verdict != Verdict.Healthy
-        and action_on(status, entry) != "notify"
-        and (asked is None or f"{entry.slo}/{entry.objective}" in asked)
-    )
-
-
-def past_deadline(status: ModelDeploymentStatus, world: World, policy: str) -> str | None:
-    """Say that a step has been undecided for too long, when that leads to this policy.
-
-    One objective that asks for a rollback is enough for it; a promotion needs the word of all that block it.
-    """
-    trial, found = status.trial, blocking(status, world)
-    if status.phase is not Phase.TRIAL or not trial or trial.step_since is None or not found:
-        return None
-    rules = trial.plan.undecided
-    step = trial.plan.steps[trial.step_index]
-    if step.gate or step.check or step.experiment or world.now_s - trial.step_since < step.lasts_s + rules.deadline:
-        return None
-    policies: dict[str, str] = {
-        Verdict.Inconclusive: rules.inconclusive,
-        Verdict.NoData: rules.no_data,
-        Verdict.Unavailable: rules.unavailable,
-        Verdict.Environment: rules.environment,
-    }
-    asking = [entry for entry in found if policies.get(entry.verdict, "hold") == policy]
-    if not asking or (policy == "promote" and len(asking) < len(found)):
-        return None
-    worst = min(asking, key=lambda entry: SEVERITY.index(Verdict(entry.verdict)))
-    where = f"{worst.slo}/{worst.objective} stayed {worst.verdict} for {format_duration(rules.deadline)}"
-    return f"{on_trial(status)}: {where}: {worst.sentence}"
-
-
-def action_on(status: ModelDeploymentStatus, entry: ObjectiveEvidence) -> str:
-    """Tell what the plan asks for when an objective burns."""
-    objectives = status.trial.plan.objectives if status.trial else ()
-    found = (p.rollback.action for p in objectives if (p.slo, p.objective.name) == (entry.slo, entry.objective))
-    return next(found, "auto")

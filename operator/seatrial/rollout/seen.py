@@ -18,6 +18,7 @@ from seatrial.rollout.fallback import watch_pages
 from seatrial.rollout.labels import latest_labels
 from seatrial.rollout.pods import pods_of_trial
 from seatrial.rollout.target import drain_s, intended_weight, still_draining
+from seatrial.rollout.undecided import waited
 from seatrial.rollout.world import Wish
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def note(status: ModelDeploymentStatus, world: World) -> ModelDeploymentStatus:
     status = watch_pages(status, world)
     if not status.trial or not status.candidate:
         return status
-    trial = replace(status.trial, evidence=world.evidence or status.trial.evidence)
+    trial = replace(status.trial, evidence=waited(status, world))
     trial = costed(status, _step_clock(status, trial, world), world)
     status = replace(status, trial=_found(trial, world))
     return replace(status, trial=_untaken(status, world))

@@ -148,6 +148,13 @@ def too_dear(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
     return replace(status, trial=replace(status.trial, plan=replace(status.trial.plan, cost=cap), cost=cost))
 
 
+def waited(status: ModelDeploymentStatus, since_s: float, *entries: ObjectiveEvidence) -> ModelDeploymentStatus:
+    """Let objectives have had the verdicts that they have since then."""
+    assert status.trial
+    since = tuple(replace(entry, undecided_since=since_s) for entry in entries)
+    return replace(status, trial=replace(status.trial, evidence=since))
+
+
 def at_step(step: Step, held_s: float = 10.0, **known: Any) -> ModelDeploymentStatus:
     """Make the status of a trial that stands at a step between the others."""
     status = on_trial(1, held_s)

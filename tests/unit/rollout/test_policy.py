@@ -45,6 +45,12 @@ def judged(verdict: Verdict, second: Verdict | None = None) -> dict[str, Any]:
     return {"evidence": tuple(entries), "metrics_down": down}
 
 
+def late(status: ModelDeploymentStatus, world: dict[str, Any], waited_s: float = DEADLINE_S) -> Decision:
+    """Decide when objectives have had their verdicts for so long."""
+    waiting = b.waited(status, b.NOW - waited_s, *world["evidence"])
+    return b.run(waiting, b.at_ease(waiting, **world))
+
+
 def outcome(decision: Decision) -> str:
     moves = {"RolledBack": "rollback", "StepStarted": "promote"}
     return next((moves[reason] for reason in b.reasons(decision) if reason in moves), "hold")
@@ -53,16 +59,57 @@ def outcome(decision: Decision) -> str:
 @pytest.mark.parametrize(("verdict", "name"), UNDECIDED.items())
 @pytest.mark.parametrize("policy", ["hold", "rollback", "promote"])
 def test_policy_after_the_deadline(verdict: Verdict, name: str, policy: str) -> None:
-    late, early = trial(LATE_S, **{name: policy}), trial(LATE_S - 0.001, **{name: policy})
-    assert outcome(b.run(late, b.at_ease(late, **judged(verdict)))) == policy
-    assert outcome(b.run(early, b.at_ease(early, **judged(verdict)))) == "hold"
+    assert outcome(late(trial(LATE_S, **{name: policy}), judged(verdict), LATE_S)) == policy
+    assert outcome(late(trial(LATE_S - 0.001, **{name: policy}), judged(verdict), LATE_S)) == "hold"
+
+
+def test_deadline_begins_when_the_verdict_does() -> None:
+    """A step that was Healthy all night, held by a closed window, does not end with the first second of an outage."""
+    status = trial(50 * LATE_S, unavailable="rollback")
+    assert outcome(late(status, judged(Verdict.Unavailable), 0.0)) == "hold"
+    assert outcome(late(status, judged(Verdict.Unavailable), DEADLINE_S - 0.001)) == "hold"
+    assert outcome(late(status, judged(Verdict.Unavailable))) == "rollback"
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "policies", "expected"),
+    [
+        (Verdict.Healthy, Verdict.Unavailable, {"unavailable": "rollback"}, "hold"),
+        (Verdict.Inconclusive, Verdict.Unavailable, {"unavailable": "rollback"}, "hold"),
+        (Verdict.Inconclusive, Verdict.NoData, {"inconclusive": "rollback", "no_data": "rollback"}, "rollback"),
+        (Verdict.Inconclusive, Verdict.NoData, {"inconclusive": "promote", "no_data": "rollback"}, "hold"),
+    ],
+)
+def test_deadline_begins_anew_when_another_end_is_waited_for(
+    before: Verdict, now: Verdict, policies: dict[str, str], expected: str
+) -> None:
+    """Hours of little traffic, which hold, are no reason to roll back when Prometheus is restarted."""
+    status = b.waited(trial(LATE_S, **policies), b.NOW - LATE_S, b.evidence(before))
+    assert outcome(b.run(status, b.at_ease(status, **judged(now)))) == expected
+
+
+@pytest.mark.parametrize("by", ["spec", "command", "override", "observe"])
+def test_deadline_does_not_run_while_a_person_holds(by: str) -> None:
+    holds = {
+        "spec": {"wish": b.wish(paused=True)},
+        "observe": {"wish": replace(b.wish(), observe=True)},
+    }
+    doubt = judged(Verdict.Inconclusive)
+    status = b.waited(trial(OVER_S - 1, inconclusive="rollback"), b.NOW - 1, *doubt["evidence"])
+    people: dict[str, Any] = {"command": {"paused": WORD}, "override": {"override": WORD}}
+    held = b.run(replace(status, **people.get(by, {})), b.at_ease(status, **(doubt | holds.get(by, {})))).status
+    back = b.at_ease(status, **doubt, now_s=b.NOW + LATE_S)
+    released = b.run(replace(held, paused=None, override=None), back)
+    assert outcome(released) == "hold"
+    after = b.run(released.status, replace(back, now_s=back.now_s + DEADLINE_S))
+    assert outcome(after) == "rollback"
 
 
 @pytest.mark.parametrize(("verdict", "name"), UNDECIDED.items())
 def test_policy_speaks_of_its_own_verdict_only(verdict: Verdict, name: str) -> None:
     others = {other: "rollback" for other in UNDECIDED.values() if other != name}
     status = trial(LATE_S, **others)
-    assert outcome(b.run(status, b.at_ease(status, **judged(verdict)))) == "hold"
+    assert outcome(late(status, judged(verdict))) == "hold"
 
 
 @pytest.mark.parametrize(
@@ -83,23 +130,20 @@ def test_two_objectives_after_the_deadline(environment: str, inconclusive: str, 
         environment=environment,
         inconclusive=inconclusive,
     )
-    world = b.at_ease(status, **judged(Verdict.Environment, Verdict.Inconclusive))
-    assert outcome(b.run(status, world)) == expected
+    assert outcome(late(status, judged(Verdict.Environment, Verdict.Inconclusive))) == expected
 
 
 def test_deadline_never_holds_a_healthy_step_nor_a_pause() -> None:
     status = trial(LATE_S, inconclusive="rollback")
     assert outcome(b.run(status, b.at_ease(status))) == "promote"
-    held = b.at_ease(status, wish=b.wish(paused=True), **judged(Verdict.Inconclusive))
-    assert outcome(b.run(status, held)) == "hold"
+    assert outcome(late(status, {"wish": b.wish(paused=True), **judged(Verdict.Inconclusive)})) == "hold"
 
 
 def test_deadline_is_the_step_s_not_the_promotion_s() -> None:
     """A step that was passed late meets one doubtful look on its way to all traffic."""
     status = trial(LATE_S, inconclusive="rollback")
     promoting = replace(b.promoting(), trial=status.trial)
-    world = b.at_ease(promoting, **judged(Verdict.Inconclusive))
-    assert b.reasons(b.run(promoting, world)) == ["Promoted"]
+    assert b.reasons(late(promoting, judged(Verdict.Inconclusive), LATE_S)) == ["Promoted"]
 
 
 def acting(action: str) -> PlannedObjective:

@@ -67,12 +67,15 @@ RESTARTING = {
     b.B.hash: b.pods(b.B, restarts=12),
 }
 
+DOUBT = (b.evidence(Verdict.Inconclusive),)
+
 
 def impatient(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
     """Ask for a rollback of what stays undecided, and let the deadline pass."""
     assert status.trial
     plan = replace(b.PLAN, undecided=Undecided(deadline=600.0, inconclusive="rollback"))
-    return replace(status, trial=replace(status.trial, plan=plan, step_since=b.NOW - 800, started_at=b.NOW - 2000))
+    trial = replace(status.trial, plan=plan, step_since=b.NOW - 800, started_at=b.NOW - 2000)
+    return b.waited(replace(status, trial=trial), b.NOW - 700, *DOUBT)
 
 
 OTHER_SIGNATURE = b.asked(b.starting(), signature="rollback")
@@ -214,7 +217,8 @@ def both(first: str, second: str) -> tuple[ModelDeploymentStatus, World]:  # noq
         status, changes["fitness"] = OTHER_SIGNATURE, MISFIT
     if "undecided" in pair:
         late = "latency" if "burning" in pair else "availability"
-        status, changes["evidence"] = impatient(done(0)), (b.evidence(Verdict.Inconclusive, objective=late),)
+        changes["evidence"] = (b.evidence(Verdict.Inconclusive, objective=late),)
+        status = b.waited(impatient(done(0)), b.NOW - 700, *changes["evidence"])
     if pair == {"undecided", "burning"}:
         status, changes["evidence"] = two_objectives(status), (*BURNING, *changes["evidence"])
     elif "burning" in pair:
