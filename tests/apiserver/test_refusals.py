@@ -103,6 +103,10 @@ BAD_DEPLOYMENTS: dict[str, tuple[dict[str, Any], str]] = {
         {"spec__strategy__steps": [{"preview": {"hostnames": ["fraud-scorer.example.com"]}, "for": "1m"}]},
         "a preview's host names lead to the candidate alone: they can't be those of traffic.gateway",
     ),
+    "a gate by the name of retraining's": (
+        {"spec__strategy__steps": [{"gate": {"name": "retrain"}}, {"weight": 10, "for": "1m"}]},
+        "the gate retrain is the one at which retraining waits (drift.retrain.approvals): take another name",
+    ),
     "long name": (
         {"metadata__name": "a" * 46},
         "metadata.name is longer than 45 characters: Deployments and Services are named after it",
@@ -403,6 +407,10 @@ BAD_SLOS: dict[str, tuple[dict[str, Any], str]] = {
         {"spec__drift": {"features": {}, "usual": {"rise": "-5"}}},
         "rise is a percentage above 0, such as '25'",
     ),
+    "retraining that half a company has to approve": (
+        {"spec__drift": {"features": {}, "retrain": {"url": "https://train.example/hook", "approvals": 3}}},
+        "spec.drift.retrain.approvals in body should be less than or equal to 2",
+    ),
     "retraining without an address": (
         {"spec__drift": {"features": {}, "retrain": {"url": "train.example/hook"}}},
         "the url begins with http:// or https://",
@@ -498,7 +506,7 @@ GOOD: dict[str, dict[str, Any]] = {
             "window": "24h",
             "usual": {"ago": "7d", "rise": "50"},
             "confirm": 3,
-            "retrain": {"url": "https://train.example/hook", "cooldown": "7d", "maxPerMonth": 2},
+            "retrain": {"url": "https://train.example/hook", "cooldown": "7d", "maxPerMonth": 2, "approvals": 1},
             "cooldown": "6h",
         },
     ),

@@ -23,6 +23,9 @@ from seatrial.api.fields import (
 
 Action = Literal["rollback", "hold", "notify"]
 
+RETRAIN_GATE = "retrain"
+"""The gate at which retraining waits for people; gates of a strategy have other names."""
+
 Level = Annotated[
     Decimal,
     PlainSerializer(str, return_type=str),
@@ -114,6 +117,8 @@ class Retrain(ApiModel):
     """How long after a webhook no other one is sent."""
     max_per_month: Annotated[int, Field(ge=1, le=10)] = 4
     """So many webhooks are sent in 30 days at most."""
+    approvals: Annotated[int, Field(ge=0, le=2)] = 0
+    """How many people have to say promote at the gate `retrain` before a webhook is sent."""
 
 
 class Drift(ApiModel):
@@ -163,11 +168,44 @@ class RetrainCall:
     id: str
     """Its idempotency key."""
     at: Time
-    """When it was decided."""
+    """When it was decided; while it waits for approval, since when."""
     state: str
-    """Asked, Accepted or Failed."""
+    """Waiting (for approval), Asked, Accepted, Failed, or Expired: its incident was over before it was approved."""
     sentence: str
     """Why it was sent; what the service said once it has."""
+    needs: int = 0
+    """How many people have to say promote for it."""
+    approvals: tuple[str, ...] = ()
+    """Who has said promote for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DriftIncident:
+    """Confirmed drift of the world, from its beginning until a newer version is promoted and it is gone."""
+
+    __pydantic_config__ = CONFIG
+
+    version: str
+    """Hash of the version that served when it was confirmed."""
+    cause: str
+    """The row of the table of blame."""
+    sentence: str
+    """The finding in plain words."""
+    since: Time
+    """When it began, as far as the counts tell."""
+    confirmed_at: Time
+    """When it was confirmed."""
+    last_seen: Time
+    """When it was last found, of any version."""
+    promoted_at: Time | None = None
+    """When the version that serves now was promoted, if that is a newer one."""
+    closed_at: Time | None = None
+    """When both had come: a newer version, and no drift any more. Absent while it is open."""
+
+    @property
+    def open(self) -> bool:
+        """Whether it is not remedied yet."""
+        return self.closed_at is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,5 +263,7 @@ class DriftStatus:
     """When it was last found."""
     features: Annotated[tuple[DriftedFeature, ...], Field(max_length=5)] = ()
     """The most drifted ones."""
+    incident: DriftIncident | None = None
+    """Drift of the world that waits for its remedy, or the last one that had it; of all versions."""
     retrained: Annotated[tuple[RetrainCall, ...], Field(max_length=10)] = ()
     """Webhooks that asked for a model trained on newer data, the newest first; of all versions."""

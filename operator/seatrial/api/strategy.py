@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from seatrial.api.drift import RETRAIN_GATE
 from seatrial.api.fields import CONFIG, ApiModel, Duration, PositiveDuration, matches, rule
 from seatrial.api.hosts import HostName
 
@@ -29,6 +30,19 @@ class Preview(ApiModel):
 
 class Gate(ApiModel):
     """A decision that people take."""
+
+    model_config = ConfigDict(
+        **CONFIG,
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                rule(
+                    f"self.name != '{RETRAIN_GATE}'",
+                    f"the gate {RETRAIN_GATE} is the one at which retraining waits (drift.retrain.approvals): "
+                    "take another name",
+                )
+            ]
+        },
+    )
 
     name: Name
     """Name of the gate; a promote command names it."""

@@ -14,8 +14,9 @@ from seatrial.controller.retrain import Retrainings
 from seatrial.controller.rounds import rounds
 from seatrial.rollout.blame import shown
 from seatrial.rollout.drift import assess
+from seatrial.rollout.drift_onset import ask_for_onset, dated
 from seatrial.rollout.drift_subject import LOOK_S, Subject, ask_for, look_every_s, subject_of
-from seatrial.rollout.retrain import asked_for
+from seatrial.rollout.retrain import followed, opened, with_calls_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -82,22 +83,26 @@ class Drifts:
         present = {key for key, _, _, _ in asked}
         for key in [key for key in self._found if key not in present]:
             del self._found[key]
+        for key, drift, _, status in asked:
+            if drift.retrain and status.drift:
+                # Only what stands in the status is sent: a restarted operator sends the same again, not another one.
+                self._retrain.send(key, drift.retrain, status.drift)
         due = [one for one in asked if self._due(*one[:3], now_s)]
         if not due:
             return
         readings = await self._source.read([ask_for(drift, subject, now_s) for _, drift, subject, _ in due], now_s)
         for key, drift, subject, status in due:
             self._looked[key] = subject, now_s
-            before = self._found.get(key) or status.drift
+            before = self._found.get(key)
+            before = with_calls_of(before, status.drift) if before else status.drift
             try:
-                found = asked_for(drift, assess(drift, subject, readings, before), before)
+                found = followed(drift, assess(drift, subject, readings, before), before, subject, status)
             except Exception:  # noqa: BLE001 - a bug about one model must not end drift for all others
                 self._telemetry.bug(f"drift of {'/'.join(key)}")
                 continue
+            if opened(found):
+                found = dated(drift, subject, found, await self._source.read([ask_for_onset(drift, subject)], now_s))
             self._found[key] = found
-            if drift.retrain and status.drift:
-                # Only what stands in the status is sent: a restarted operator sends the same again, not another one.
-                self._retrain.send(key, drift.retrain, status.drift)
             if status.drift is None or shown(status.drift) != shown(found):
                 self._wake(key)
             await asyncio.sleep(0)  # a look takes milliseconds, and there may be many models

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from seatrial.api.slo_status import SLO_STATUS, ObjectiveBudget
@@ -16,14 +16,14 @@ from seatrial.kube.policy import Attestation
 from seatrial.kube.workloads import MODEL_LABEL, VERSION_LABEL, observe, port_of
 from seatrial.metrics.counting import counting
 from seatrial.metrics.types import Request
-from seatrial.rollout.budgets import least, paging, service_of
+from seatrial.rollout.budgets import granted_by, least, paging, service_of
 from seatrial.rollout.counts import request_for
 from seatrial.rollout.evidence import weigh
 from seatrial.rollout.wish import commands_of, wish_of
 from seatrial.rollout.world import Refusal, Wish, Workload, World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from seatrial.api.trial import CheckRun
     from seatrial.controller.cache import Cache, Raw
@@ -40,11 +40,15 @@ MEASURED = frozenset({Phase.TRIAL, Phase.PROMOTING, Phase.WATCHING})
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """One ModelDeployment as it was seen: the raw object, its status read, and the world around it."""
+    """One ModelDeployment as it was seen: the raw object, its status read, and the world around it.
+
+    ``granted`` has the bad events that each error budget grants in its window, by ModelSLO and objective.
+    """
 
     raw: Raw
     status: ModelDeploymentStatus
     world: World
+    granted: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +177,7 @@ class Observer:
             labels=self._findings.labels.get(key),
             attested=await self._attested(raw, status),
         )
-        return Sight(raw, status, world)
+        return Sight(raw, status, world, {key: granted_by(budget) for key, budget in budgets.items()})
 
     async def _attested(self, raw: Raw, status: ModelDeploymentStatus) -> bool:
         """Ask whether names under commands are proven, only while a command waits: at rest nothing is read."""

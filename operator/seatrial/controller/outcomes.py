@@ -7,15 +7,22 @@ from typing import TYPE_CHECKING
 from prometheus_client import Counter, Histogram
 
 from seatrial.api.status import Outcome
+from seatrial.rollout.retrain import remedied_s
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from prometheus_client import CollectorRegistry
 
+    from seatrial.api.drift import DriftStatus
     from seatrial.api.status import ModelDeploymentStatus
     from seatrial.rollout.decision import Decision
 
 DECIDED_S = (1, 3, 10, 30, 60, 300, 900, 3600, 6 * 3600, 86_400)
 WEIGHT_ZERO_S = (0.1, 0.3, 1, 3, 10, 30, 100)
+HOUR_S, DAY_S = 3600, 86_400
+DRIFT_DETECTION_S = (300, 900, HOUR_S, 3 * HOUR_S, 6 * HOUR_S, 12 * HOUR_S, DAY_S, 3 * DAY_S, 7 * DAY_S)
+DRIFT_REMEDY_S = (HOUR_S, 6 * HOUR_S, DAY_S, 3 * DAY_S, 7 * DAY_S, 14 * DAY_S, 30 * DAY_S, 90 * DAY_S)
 
 
 class Outcomes:
@@ -42,15 +49,46 @@ class Outcomes:
             buckets=WEIGHT_ZERO_S,
             registry=registry,
         )
+        self._spent = Counter(
+            "seatrial_budget_spent_ratio",
+            "Error budget that versions spent up to the end of their trial, as a share of its window's",
+            ["cause"],
+            registry=registry,
+        )
+        self._drift_detection = Histogram(
+            "seatrial_drift_detection_seconds",
+            "From the beginning of drift of the world, as far as counts tell, to its confirmation",
+            buckets=DRIFT_DETECTION_S,
+            registry=registry,
+        )
+        self._drift_remedy = Histogram(
+            "seatrial_drift_remedy_seconds",
+            "From the confirmation of drift of the world to a newer version being promoted and the drift gone",
+            buckets=DRIFT_REMEDY_S,
+            registry=registry,
+        )
         for outcome in Outcome:
             self._trials.labels(outcome)
 
-    def note(self, before: ModelDeploymentStatus, decision: Decision) -> None:
-        """Count what a decision ended; called once for each decision that was recorded."""
+    def note(self, before: ModelDeploymentStatus, decision: Decision, granted: Mapping[str, float]) -> None:
+        """Count what a decision ended; called once for each decision that was recorded.
+
+        Parameters
+        ----------
+        before
+            The status that was decided on.
+        decision
+            The decision.
+        granted
+            Bad events that the error budget of each objective grants in its window, by ModelSLO and objective.
+        """
         after = decision.status
+        self._note_drift(before.drift, after.drift)
         newest = after.history[0] if after.history else None
         if newest and newest not in before.history:
             self._trials.labels(newest.outcome).inc()
+            cause = decision.move if newest.outcome is Outcome.ROLLED_BACK else newest.outcome.lower()
+            self._spent.labels(cause).inc(_spent(after, granted))
             if newest.outcome is Outcome.ROLLED_BACK:
                 self._rollbacks.labels(decision.move).inc()
                 weighted_at = before.trial.weighted_at if before.trial else None
@@ -62,3 +100,24 @@ class Outcomes:
             rolled_back = fate and fate.outcome is Outcome.ROLLED_BACK
             if fate and rolled_back and entry.since is not None and entry.hash not in drained:
                 self._weight_zero.observe(max(0.0, entry.since - fate.ended_at))
+
+    def _note_drift(self, before: DriftStatus | None, after: DriftStatus | None) -> None:
+        """Time an incident when it is opened, and when it is closed."""
+        old, new = before.incident if before else None, after.incident if after else None
+        if not new:
+            return
+        same = old is not None and old.confirmed_at == new.confirmed_at
+        if not same:
+            self._drift_detection.observe(new.confirmed_at - new.since)
+        remedied = remedied_s(new)
+        if remedied is not None and not (same and old and not old.open):
+            self._drift_remedy.observe(remedied)
+
+
+def _spent(status: ModelDeploymentStatus, granted: Mapping[str, float]) -> float:
+    """Tell which share of the window's budget a version spent, of the objective where it is most; 0 if unknown."""
+    evidence = status.trial.evidence if status.trial else ()
+    shares = (
+        entry.bad / budget for entry in evidence if (budget := granted.get(f"{entry.slo}/{entry.objective}", 0.0)) > 0
+    )
+    return max(shares, default=0.0)

@@ -73,7 +73,7 @@ class Telemetry:
         """Count what is told, and log each decision as one complete JSON line."""
         for notice in decision.notices:
             self._moves.labels(notice.reason).inc()
-        self._outcomes.note(sight.status, decision)
+        self._outcomes.note(sight.status, decision, sight.granted)
         known = sight.status.decisions[0].id if sight.status.decisions else 0
         for entry in decision.status.decisions:
             if entry.id <= known:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from seatrial.rollout.retrain import waiting, waits, with_calls_of
 from seatrial.rollout.world import Wish
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ def latest(status: ModelDeploymentStatus, world: World) -> DriftStatus | None:
     """Take the newest finding; none when nobody asks for drift any more, or while the spec's trial has its own word."""
     plan = status.trial.plan if status.trial and status.candidate else None
     asked = plan.drift if plan else world.wish.plan.drift if isinstance(world.wish, Wish) else status.drift
-    return (world.drift or status.drift) if asked else None
+    if not asked:
+        return None
+    return with_calls_of(world.drift, status.drift) if world.drift else status.drift
 
 
 def drifted(status: ModelDeploymentStatus, world: World) -> str | None:
@@ -40,8 +43,18 @@ def held_by_drift(status: ModelDeploymentStatus, world: World) -> DriftStatus | 
 
 def drift_free(drift: DriftStatus) -> tuple[str, str, str]:
     """Write the condition DriftFree: status, reason and message."""
+    call = waiting(drift)
+    more = f"; {waits(call)}" if call else ""
     if drift.confirmed:
-        return "False", drift.cause, drift.sentence
+        return "False", drift.cause, f"{drift.sentence}{more}"
+    incident = drift.incident
+    if incident and incident.open:
+        wanted = "no drift for the cooldown" if incident.promoted_at else "a newer version that is promoted"
+        return (
+            "False",
+            incident.cause,
+            f"{incident.sentence}; not found by the last look, and open until {wanted}{more}",
+        )
     if drift.cause in _UNKNOWN:
         return "Unknown", drift.cause, drift.sentence
     if drift.since is not None:
@@ -51,7 +64,8 @@ def drift_free(drift: DriftStatus) -> tuple[str, str, str]:
 
 def shown(drift: DriftStatus) -> DriftStatus:
     """Leave out what changes with every look: what remains is worth a write when it changes."""
-    return replace(drift, at=0.0, sentence="", looks=0, last_seen=None, features=())
+    incident = replace(drift.incident, last_seen=0.0) if drift.incident else None
+    return replace(drift, at=0.0, sentence="", looks=0, last_seen=None, features=(), incident=incident)
 
 
 def _of_candidate(status: ModelDeploymentStatus) -> DriftStatus | None:

@@ -162,9 +162,14 @@ def service_of(planned: PlannedObjective, budget: ObjectiveBudget | None) -> Ser
     if not budget or not budget.total:
         return Service()
     share = planned.rollback.allowance / ALL
-    granted, remaining = Decimal(budget.remaining_bad + budget.bad), Decimal(max(0, budget.remaining_bad))
+    granted, remaining = Decimal(granted_by(budget)), Decimal(max(0, budget.remaining_bad))
     allowed = allowance(granted, share=share, remaining=remaining)
     return Service(allowance=allowed, dispersion=budget.dispersion or 1.0)
+
+
+def granted_by(budget: ObjectiveBudget) -> int:
+    """Tell how many bad events a budget grants in its whole window."""
+    return budget.remaining_bad + budget.bad
 
 
 def now_of(now_s: float) -> datetime:

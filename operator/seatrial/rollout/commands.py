@@ -10,9 +10,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from seatrial.api.commands import Answer, Hold, Verb
+from seatrial.api.drift import RETRAIN_GATE
 from seatrial.api.fields import format_time
 from seatrial.api.status import UNDERWAY, Phase
 from seatrial.api.trial import Order, Return, Trial, VersionRef
+from seatrial.rollout.retrain import approved, waiting
 from seatrial.rollout.steps import current_step
 from seatrial.rollout.world import Wish
 
@@ -67,6 +69,8 @@ def pending(status: ModelDeploymentStatus, world: World) -> bool:
 
 
 def _promote(status: ModelDeploymentStatus, world: World, command: Command) -> Done:
+    if command.gate == RETRAIN_GATE:
+        return _approve_retraining(status, world, command)
     trial = _trial(status, {Phase.TRIAL}, "promote: no trial is at a step or a gate")
     _not_held(status, world)
     step = current_step(status)
@@ -82,6 +86,18 @@ def _promote(status: ModelDeploymentStatus, world: World, command: Command) -> D
     missing = gate.approvals - len(approvals)
     said = f"gate {gate.name} is open" if missing <= 0 else f"gate {gate.name} waits for {missing} more"
     return replace(status, trial=replace(trial, approvals=approvals)), said
+
+
+def _approve_retraining(status: ModelDeploymentStatus, world: World, command: Command) -> Done:
+    call = waiting(status.drift)
+    if not status.drift or not call:
+        raise Unlawful(f"gate {RETRAIN_GATE}: no retraining waits for approval")
+    if command.by in call.approvals:
+        raise Unlawful(f"{command.by} has already said promote at gate {RETRAIN_GATE}")
+    found = approved(status.drift, command.by, world.now_s)
+    missing = call.needs - len(call.approvals) - 1
+    said = "retraining is asked for" if missing <= 0 else f"gate {RETRAIN_GATE} waits for {missing} more"
+    return replace(status, drift=found), said
 
 
 def _promote_full(status: ModelDeploymentStatus, world: World, command: Command) -> Done:

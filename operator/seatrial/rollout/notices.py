@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from seatrial.api.fields import format_time
 from seatrial.judge.types import Verdict
 from seatrial.rollout.decision import Notice
+from seatrial.rollout.retrain import WAITING, waits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +28,7 @@ def notices(before: ModelDeploymentStatus, after: ModelDeploymentStatus, moved: 
         *_override(before, after),
         *_answers(before, after),
         *_fallback(before, after),
+        *_retraining(before, after),
     )
 
 
@@ -77,6 +79,19 @@ def _answers(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Ite
             signed = answer.by if answer.verified else f"{answer.by} (unverified)"
             said = f"{answer.verb.value}, asked by {signed}: {answer.sentence}"
             yield Notice(severity, f"Command{answer.outcome}", said)
+
+
+def _retraining(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Iterator[Notice]:
+    """Tell of calls for retraining that wait for people, and what came of those that were sent."""
+    known = {call.id: call.state for call in before.drift.retrained} if before.drift else {}
+    for call in after.drift.retrained if after.drift else ():
+        if call.state == known.get(call.id):
+            continue
+        if call.state == WAITING:
+            yield Notice("Warning", "RetrainWaits", f"{waits(call)}; {call.sentence}")
+        elif call.state in {"Accepted", "Failed"}:
+            severity: Literal["Normal", "Warning"] = "Normal" if call.state == "Accepted" else "Warning"
+            yield Notice(severity, f"Retrain{call.state}", f"asked for a model trained on newer data: {call.sentence}")
 
 
 def _override(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Iterator[Notice]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from seatrial.api.status import Phase
 from seatrial.judge.drift.histogram import Histogram
@@ -15,6 +17,7 @@ from tests.apiserver.controller.stage import SLO, on_trial, rests_on
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from seatrial.api.status import ModelDeploymentStatus
     from seatrial.metrics.drift_types import DriftAsk, Stretch
@@ -89,8 +92,47 @@ async def test_a_world_that_has_changed_is_told_and_stops_no_version(stage: Stag
         assert [f.name for f in status.drift.features] == ["age"]
         await stage.until(rests_on(await stage.deploy("2")))
         features.moved.clear()
-        await stage.until(lambda status: condition(status) == ("True", "NoDrift"))
+        status = await stage.until(lambda status: condition(status) == ("True", "NoDrift"))
+        assert status.drift
+        assert status.drift.incident
+        assert status.drift.incident.closed_at is not None
     assert "WorldChanged" in await stage.events()
+    timed = ("detection", "remedy")
+    counts = [stage.telemetry.registry.get_sample_value(f"seatrial_drift_{part}_seconds_count") for part in timed]
+    assert counts == [1, 1]
+
+
+async def test_retraining_waits_for_a_person_and_its_incident_for_a_newer_version(
+    stage: Stage, features: Features, tmp_path: Path
+) -> None:
+    got: list[dict[str, Any]] = []
+
+    async def take(request: web.Request) -> web.Response:
+        got.append(await request.json())
+        return web.Response(status=202)
+
+    app = web.Application()
+    app.router.add_post("/hook", take)
+    (tmp_path / "key").write_text("a key of the operator")
+    async with TestServer(app) as service, stage.operator(webhook_key=tmp_path / "key"):
+        await declared(stage, retrain={"url": str(service.make_url("/hook")), "approvals": 1})
+        await stage.until(rests_on(await stage.deploy("1")))
+        features.moved.add("*")
+        status = await stage.until(lambda status: condition(status) == ("False", "WorldChanged"))
+        message = next(c.message for c in status.conditions if c.type == "DriftFree")
+        assert "retraining waits for approval since 20" in message
+        features.moved.clear()
+        status = await stage.until(lambda status: status.drift is not None and not status.drift.confirmed)
+        assert condition(status) == ("False", "WorldChanged")  # nobody has promoted a newer version
+        assert got == []
+        word = {"id": "w1", "verb": "promote", "gate": "retrain", "by": "ann"}
+        await stage.deploy("1", spec__commands=[word])
+        status = await stage.until(lambda s: bool(s.drift and s.drift.retrained[0].state == "Accepted"))
+        assert [(answer.outcome, answer.sentence) for answer in status.answers] == [("Done", "retraining is asked for")]
+        assert [body["cause"] for body in got] == ["WorldChanged"]
+        await stage.until(rests_on(await stage.deploy("2")))
+        await stage.until(lambda status: condition(status) == ("True", "NoDrift"))
+    assert {"RetrainWaits", "RetrainAccepted"} <= set(await stage.events())
 
 
 async def test_a_hold_stays_until_a_person_lets_it_go_on(stage: Stage, features: Features) -> None:

@@ -17,6 +17,7 @@ from seatrial.controller.telemetry import Telemetry
 from seatrial.metrics.drift_types import DriftReadings, Seen
 from seatrial.notify.webhook import Webhooks
 from seatrial.rollout.drift import assess
+from seatrial.rollout.retrain import approved
 from tests.unit.judge.drift.builders import normal
 from tests.unit.rollout import builders as b
 
@@ -209,3 +210,32 @@ async def test_only_what_stands_in_the_status_is_sent(scene: Scene) -> None:
     await scene.after(600)
     await asyncio.gather(*scene.drifts._retrain._sent.values())
     assert [call.state for call in scene.found[KEY].retrained] == ["Failed"]  # there is no key to sign with
+
+
+async def test_what_people_approve_between_two_looks_is_sent_at_the_next_round(scene: Scene) -> None:
+    scene.slo(features={}, confirm=1, retrain={"url": "https://train.example/hook", "approvals": 1})
+    scene.counts.moved[b.A.hash] = 0.8
+    scene.model(b.stable())
+    await scene.after(0)
+    scene.model(replace(b.stable(), drift=scene.found[KEY]))
+    await scene.after(600)
+    assert scene.drifts._retrain._sent == {}
+    assert [call.state for call in scene.found[KEY].retrained] == ["Waiting"]
+    scene.model(replace(b.stable(), drift=approved(scene.found[KEY], "ann", scene.counts.now_s)))
+    await scene.after(30)  # no look is due
+    await asyncio.gather(*scene.drifts._retrain._sent.values())
+    await scene.after(600)
+    assert [(call.state, call.approvals) for call in scene.found[KEY].retrained] == [("Failed", ("ann",))]
+
+
+async def test_an_incident_is_dated_with_one_more_reading(scene: Scene) -> None:
+    scene.counts.moved[b.A.hash] = 0.8
+    scene.model(b.stable())
+    for _ in range(3):
+        await scene.after(600)
+    stretches = [len(ask.stretches[b.A.hash]) for asks in scene.counts.asks for ask in asks]
+    assert stretches == [1, 1, 24, 1]
+    incident = scene.found[KEY].incident
+    assert incident
+    # These counts have always looked like that: as far as they tell, it is as old as what is looked back on.
+    assert incident.confirmed_at - incident.since == 2 * 3600

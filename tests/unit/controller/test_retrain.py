@@ -13,8 +13,7 @@ from aiohttp import web
 from seatrial.controller.cache import Key
 from seatrial.controller.retrain import Retrainings
 from seatrial.notify.webhook import IDEMPOTENCY, SIGNATURE, TIMESTAMP, Webhooks
-from seatrial.rollout.retrain import asked_for
-from tests.unit.rollout.test_retrain import DRIFT, WORLD
+from tests.unit.rollout.test_retrain import DRIFT, WORLD, looks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from seatrial.api.drift import DriftStatus
 
 KEY = Key("ml", "scorer")
-ASKED = asked_for(DRIFT, WORLD, None)
+ASKED = looks(WORLD)
 
 
 async def settled(retrainings: Retrainings) -> None:

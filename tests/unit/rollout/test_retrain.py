@@ -1,4 +1,4 @@
-"""When confirmed drift asks for a newer model: once, then not for a while, and not too often in a month."""
+"""What confirmed drift of the world leads to: an incident until its remedy, and calls, neither lost nor too many."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from seatrial.api.drift import Drift, DriftStatus
-from seatrial.rollout.retrain import answered, asked_for
+from seatrial.api.commands import Command, Verb
+from seatrial.api.drift import Drift, DriftIncident, DriftStatus
+from seatrial.api.status import HistoryEntry, ModelDeploymentStatus, Outcome
+from seatrial.rollout.blame import drift_free
+from seatrial.rollout.drift_subject import Subject, subject_of
+from seatrial.rollout.retrain import answered, approved, followed, opened, remedied_s, with_calls_of
 from tests.unit.rollout import builders as b
 
-DRIFT = Drift.model_validate(
-    {"features": {}, "retrain": {"url": "https://train.example/hook", "cooldown": "1d", "maxPerMonth": 2}}
-)
+RETRAIN = {"url": "https://train.example/hook", "cooldown": "1d", "maxPerMonth": 2}
+DRIFT = Drift.model_validate({"features": {}, "retrain": RETRAIN})
+BY_TWO = Drift.model_validate({"features": {}, "retrain": {**RETRAIN, "approvals": 2}})
 WORLD = DriftStatus(
     at=b.NOW,
     version=b.A.hash,
@@ -24,17 +28,46 @@ WORLD = DriftStatus(
     since=b.NOW - 60,
     last_seen=b.NOW,
 )
-DAY_S = 86400.0
+CALM = DriftStatus(at=b.NOW, version=b.A.hash, cause="NoDrift", remedy="nothing", sentence="nothing drifts")
+HOUR_S, DAY_S = 3600.0, 86400.0
 
 
-def seen(after_s: float) -> DriftStatus:
-    return replace(WORLD, at=b.NOW + after_s, last_seen=b.NOW + after_s)
+def after(after_s: float, found: DriftStatus = WORLD) -> DriftStatus:
+    seen = b.NOW + after_s if found.last_seen is not None else None
+    return replace(found, at=b.NOW + after_s, last_seen=seen)
+
+
+def promoted(after_s: float) -> ModelDeploymentStatus:
+    """Make the status after the promotion of B."""
+    entry = HistoryEntry(b.B.hash, b.B.label, Outcome.PROMOTED, b.NOW, b.NOW + after_s, "promoted")
+    return replace(b.stable(), stable=b.B, history=(entry,))
+
+
+def looks(
+    *found: DriftStatus,
+    drift: Drift = DRIFT,
+    status: ModelDeploymentStatus | None = None,
+    known: DriftStatus | None = None,
+) -> DriftStatus:
+    """Let looks follow each other."""
+    status = status or b.stable()
+    subject = subject_of("ml", "scorer", status)
+    assert subject
+    for one in found:
+        known = followed(drift, one, known, subject, status)
+    assert known
+    return known
+
+
+def incident(found: DriftStatus) -> DriftIncident:
+    assert found.incident
+    return found.incident
 
 
 def test_confirmed_drift_of_the_world_asks_once() -> None:
-    first = asked_for(DRIFT, WORLD, None)
+    first = looks(WORLD)
     assert [(call.state, call.sentence) for call in first.retrained] == [("Asked", "the world")]
-    assert asked_for(DRIFT, seen(60), first).retrained == first.retrained
+    assert looks(after(60), known=first).retrained == first.retrained
 
 
 @pytest.mark.parametrize(
@@ -45,19 +78,20 @@ def test_confirmed_drift_of_the_world_asks_once() -> None:
         replace(WORLD, at=b.NOW + 60),  # gone, and not for long enough to be called over
     ],
 )
-def test_nothing_else_asks(found: DriftStatus) -> None:
-    assert asked_for(DRIFT, found, None).retrained == ()
+def test_nothing_else_asks_or_opens_an_incident(found: DriftStatus) -> None:
+    known = looks(found)
+    assert (known.retrained, known.incident) == ((), None)
 
 
 def test_nobody_is_asked_without_an_address() -> None:
-    assert asked_for(Drift.model_validate({"features": {}}), WORLD, None).retrained == ()
+    assert looks(WORLD, drift=Drift.model_validate({"features": {}})).retrained == ()
 
 
 def test_after_the_cooldown_it_asks_again_and_in_a_month_no_more_than_agreed() -> None:
     status: DriftStatus | None = None
     asked = []
     for day in range(34):
-        status = asked_for(DRIFT, seen(day * DAY_S * 1.01), status)
+        status = looks(after(day * DAY_S * 1.01), known=status)
         if status.retrained[0].state == "Asked":
             asked.append(day)
             status = answered(status, status.retrained[0].id, accepted=day > 0, sentence="the service answered 202")
@@ -66,10 +100,162 @@ def test_after_the_cooldown_it_asks_again_and_in_a_month_no_more_than_agreed() -
 
 
 def test_a_call_without_an_answer_is_not_followed_by_another() -> None:
-    first = asked_for(DRIFT, WORLD, None)
-    assert len(asked_for(DRIFT, seen(5 * DAY_S), first).retrained) == 1
+    assert len(looks(WORLD, after(5 * DAY_S)).retrained) == 1
 
 
 def test_calls_of_an_earlier_version_count() -> None:
-    first = asked_for(DRIFT, WORLD, None)
-    assert asked_for(DRIFT, replace(seen(3600), version=b.B.hash), first).retrained == first.retrained
+    first = looks(WORLD)
+    assert looks(replace(after(HOUR_S), version=b.B.hash), known=first).retrained == first.retrained
+
+
+def test_a_call_waits_for_as_many_people_as_it_needs_and_the_status_says_since_when() -> None:
+    found = looks(WORLD, after(60), drift=BY_TWO)
+    assert [call.state for call in found.retrained] == ["Waiting"]
+    assert drift_free(found)[2] == (
+        "the world; retraining waits for approval since 2026-11-18T11:06:40.000Z: "
+        "2 people to say promote at gate retrain"
+    )
+    one = approved(found, "ann", b.NOW + 100)
+    assert one.retrained[0].state == "Waiting"
+    assert "one person to say promote" in drift_free(one)[2]
+    both = approved(one, "bob", b.NOW + 200)
+    assert (both.retrained[0].state, both.retrained[0].at) == ("Asked", b.NOW + 200)
+    assert "waits for approval" not in drift_free(both)[2]
+
+
+def test_an_approval_counts_from_its_own_time_for_the_cooldown() -> None:
+    waited = approved(approved(looks(WORLD, drift=BY_TWO), "ann", b.NOW), "bob", b.NOW + 5 * DAY_S)
+    sent = answered(waited, waited.retrained[0].id, accepted=True, sentence="the service answered 202")
+    assert len(looks(after(5.5 * DAY_S), drift=BY_TWO, known=sent).retrained) == 1
+    assert [c.state for c in looks(after(6.1 * DAY_S), drift=BY_TWO, known=sent).retrained] == ["Waiting", "Accepted"]
+
+
+def test_an_approval_expires_with_its_incident_and_costs_nothing_of_the_month() -> None:
+    waiting = looks(WORLD, drift=BY_TWO)
+    quiet = replace(after(HOUR_S, CALM), version=b.B.hash)
+    over = looks(quiet, after(2 * HOUR_S, quiet), drift=BY_TWO, status=promoted(60), known=waiting)
+    assert [call.state for call in over.retrained] == ["Expired"]
+    assert not incident(over).open
+    again = replace(after(3 * HOUR_S), version=b.B.hash)
+    assert [c.state for c in looks(again, drift=DRIFT, status=promoted(60), known=over).retrained] == ["Asked"]
+
+
+def test_what_waits_is_asked_for_when_nobody_needs_to_approve_any_more_and_expires_when_nobody_wants_it() -> None:
+    waiting = looks(WORLD, drift=BY_TWO)
+    assert looks(after(60), known=waiting).retrained[0].state == "Asked"
+    silent = Drift.model_validate({"features": {}})
+    assert looks(after(60), drift=silent, known=waiting).retrained[0].state == "Expired"
+
+
+def test_looks_commands_and_services_each_take_a_call_further_and_none_takes_it_back() -> None:
+    looked = looks(WORLD, drift=BY_TWO)
+    one = approved(looked, "ann", b.NOW)
+    both = approved(one, "bob", b.NOW)
+    accepted = answered(both, both.retrained[0].id, accepted=True, sentence="the service answered 202")
+    for early, late in ((looked, one), (one, both), (both, accepted)):
+        assert with_calls_of(early, late).retrained == late.retrained
+        assert with_calls_of(late, early).retrained == late.retrained
+    assert with_calls_of(looked, None) == looked
+
+
+def test_an_incident_is_open_until_a_newer_version_serves_and_the_drift_is_gone() -> None:
+    first = looks(WORLD)
+    assert (incident(first).version, incident(first).confirmed_at, opened(first)) == (b.A.hash, b.NOW, True)
+    drifting = looks(replace(after(DAY_S), version=b.B.hash), status=promoted(60), known=first)
+    assert incident(drifting).open
+    assert incident(drifting).promoted_at == b.NOW + 60
+    assert not opened(drifting)
+    calm = replace(CALM, version=b.B.hash)
+    soon = looks(after(DAY_S + 600, calm), status=promoted(60), known=drifting)
+    assert incident(soon).open  # not gone for the cooldown yet
+    late = looks(after(DAY_S + HOUR_S, calm), status=promoted(60), known=soon)
+    assert incident(late).closed_at == b.NOW + DAY_S + HOUR_S
+    assert remedied_s(incident(late)) == DAY_S  # when the drift was last seen
+    assert remedied_s(incident(soon)) is None
+
+
+def test_drift_that_goes_by_itself_leaves_its_incident_open_and_the_condition_says_what_is_missing() -> None:
+    found = looks(WORLD, after(2 * HOUR_S, CALM), after(9 * DAY_S, CALM))
+    assert incident(found).open
+    status, reason, message = drift_free(found)
+    assert (status, reason) == ("False", "WorldChanged")
+    assert "open until a newer version that is promoted" in message
+
+
+@pytest.mark.parametrize("outcome", [Outcome.RETURNED, Outcome.ROLLED_BACK])
+def test_an_older_version_is_no_remedy(outcome: Outcome) -> None:
+    status = promoted(60)
+    status = replace(status, history=(replace(status.history[0], outcome=outcome),))
+    calm = replace(CALM, version=b.B.hash)
+    assert incident(looks(after(2 * HOUR_S, calm), status=status, known=looks(WORLD))).open
+
+
+@pytest.mark.parametrize("cause", ["TooFewObservations", "NoSeries", "Unavailable"])
+def test_a_look_that_can_t_tell_closes_nothing(cause: str) -> None:
+    silent = replace(CALM, version=b.B.hash, cause=cause)
+    assert incident(looks(after(2 * HOUR_S, silent), status=promoted(60), known=looks(WORLD))).open
+
+
+def test_a_trial_closes_nothing_and_does_not_lose_the_incident() -> None:
+    calm = replace(CALM, version=b.B.hash)
+    found = followed(
+        DRIFT, after(HOUR_S, calm), looks(WORLD), Subject("ml", "scorer", b.A.hash, b.B.hash), b.on_trial()
+    )
+    assert incident(found).open
+
+
+def test_a_trial_that_keeps_finding_stable_out_of_date_is_still_drift() -> None:
+    outdated = replace(after(HOUR_S), version=b.B.hash, cause="StableOutdated", retrain=False)
+    found = followed(DRIFT, outdated, looks(WORLD), Subject("ml", "scorer", b.A.hash, b.B.hash), b.on_trial())
+    assert incident(found).last_seen == b.NOW + HOUR_S
+
+
+def test_a_second_drift_opens_an_incident_of_its_own() -> None:
+    calm = replace(CALM, version=b.B.hash)
+    closed = looks(after(2 * HOUR_S, calm), status=promoted(60), known=looks(WORLD))
+    assert not incident(closed).open
+    again = looks(replace(after(3 * HOUR_S), version=b.B.hash), status=promoted(60), known=closed)
+    assert (incident(again).open, incident(again).version, opened(again)) == (True, b.B.hash, True)
+
+
+WAITING = replace(b.stable(), drift=looks(WORLD, drift=BY_TWO))
+
+
+def promote(status: ModelDeploymentStatus, by: str) -> ModelDeploymentStatus:
+    """Say promote at the gate of retraining."""
+    command = Command(id=f"yes-{by}", verb=Verb.PROMOTE, by=by, gate="retrain")
+    return b.run(status, b.at_ease(status, commands=(command,))).status
+
+
+def test_people_approve_by_the_command_that_opens_gates() -> None:
+    one = promote(WAITING, "ann")
+    assert (one.answers[0].outcome, one.answers[0].sentence) == ("Done", "gate retrain waits for 1 more")
+    twice = b.run(
+        one, b.at_ease(one, commands=(Command(id="again", verb=Verb.PROMOTE, by="ann", gate="retrain"),))
+    ).status
+    assert twice.answers[0].sentence == "ann has already said promote at gate retrain"
+    both = promote(one, "bob")
+    assert both.answers[0].sentence == "retraining is asked for"
+    assert both.drift
+    assert both.drift.retrained[0].state == "Asked"
+    # A look that was made before knows nothing of it, and takes nothing back.
+    late = b.run(both, b.at_ease(both, drift=WAITING.drift)).status
+    assert late.drift
+    assert late.drift.retrained == both.drift.retrained
+
+
+@pytest.mark.parametrize("status", [b.stable(), replace(b.stable(), drift=looks(WORLD)), b.at_step(b.GATE)])
+def test_nothing_that_waits_is_nothing_to_approve(status: ModelDeploymentStatus) -> None:
+    answer = promote(status, "ann").answers[0]
+    assert (answer.outcome, answer.sentence) == ("Refused", "gate retrain: no retraining waits for approval")
+
+
+def test_people_are_told_when_they_are_waited_for_and_what_came_of_it() -> None:
+    waits = b.run(b.stable(), b.at_ease(b.stable(), drift=WAITING.drift))
+    assert "RetrainWaits" in b.reasons(waits)
+    assert waits.status.drift
+    call = waits.status.drift.retrained[0]
+    for accepted, severity, reason in ((True, "Normal", "RetrainAccepted"), (False, "Warning", "RetrainFailed")):
+        told = answered(waits.status.drift, call.id, accepted=accepted, sentence="the service answered")
+        notices = b.run(waits.status, b.at_ease(waits.status, drift=told)).notices
+        assert [(n.type, n.reason) for n in notices] == [(severity, reason)]

@@ -13,6 +13,7 @@ from seatrial.cli.plugin.view import age, clock_time, row
 from seatrial.judge.sentences import percent, significant
 from seatrial.judge.share import share_interval
 from seatrial.judge.types import Counts, Verdict
+from seatrial.rollout.retrain import waiting, waits
 from seatrial.rollout.steps import described
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from seatrial.api.drift import DriftStatus
     from seatrial.api.trial import ObjectiveEvidence, Trial
     from seatrial.cli.plugin.view import View
 
@@ -227,7 +229,23 @@ def _drift(view: View) -> RenderableType | None:
     if not found:
         return None
     said = f"{found.sentence} (looked at {clock_time(found.at)})"
-    return Group(said, *(Text(f"  {feature.name}: {feature.sentence}") for feature in found.features))
+    features = (Text(f"  {feature.name}: {feature.sentence}") for feature in found.features)
+    return Group(said, *features, *(Text(line) for line in _retraining(found)))
+
+
+def _retraining(found: DriftStatus) -> Iterator[str]:
+    incident = found.incident
+    if incident:
+        until = f"closed at {clock_time(incident.closed_at)}" if incident.closed_at else "open"
+        yield (
+            f"incident {incident.cause}, began at {clock_time(incident.since)}, confirmed at "
+            f"{clock_time(incident.confirmed_at)}, {until}"
+        )
+    if call := waiting(found):
+        yield waits(call)
+    elif found.retrained:
+        newest = found.retrained[0]
+        yield f"retraining {newest.state.lower()} at {clock_time(newest.at)}: {newest.sentence}"
 
 
 def _labels(view: View) -> RenderableType | None:
