@@ -8,7 +8,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from seatrial.api.drift import Drift
+from pydantic import TypeAdapter
+
+from seatrial.api.drift import Drift, DriftStatus
+from seatrial.api.status import dump
 from seatrial.controller.asking import asking
 from seatrial.controller.retrain import Retrainings
 from seatrial.controller.rounds import rounds
@@ -21,13 +24,13 @@ from seatrial.rollout.retrain import followed, opened, with_calls_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from seatrial.api.drift import DriftStatus
     from seatrial.api.status import ModelDeploymentStatus
     from seatrial.controller.cache import Cache, Key
     from seatrial.controller.telemetry import Telemetry
     from seatrial.metrics.drift_types import DriftSource
     from seatrial.notify.webhook import Webhooks
 
+DRIFT_STATUS: TypeAdapter[DriftStatus] = TypeAdapter(DriftStatus)
 _EARLY_S = 1.0
 """So much before its time a look may come, so that rounds and looks don't drift apart."""
 
@@ -102,7 +105,8 @@ class Drifts:
                 continue
             if opened(found):
                 found = dated(drift, subject, found, await self._source.read([ask_for_onset(drift, subject)], now_s))
-            self._found[key] = found
+            # As the status will have it, to the millisecond: otherwise drift that lasts would be news at each look.
+            found = self._found[key] = DRIFT_STATUS.validate_python(dump(DRIFT_STATUS, found))
             if status.drift is None or shown(status.drift) != shown(found):
                 self._wake(key)
             await asyncio.sleep(0)  # a look takes milliseconds, and there may be many models

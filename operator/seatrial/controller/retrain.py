@@ -44,14 +44,16 @@ class Retrainings:
                 self._sent[call.id] = asyncio.create_task(self._post(key, retrain, recorded, call), name=call.id)
 
     async def _post(self, key: Key, retrain: Retrain, recorded: DriftStatus, call: RetrainCall) -> None:
+        # A call that had to wait is about its incident, whatever the newest look has found.
+        about = recorded.incident or recorded
         body = {
             "event": "retrain",
             "modelDeployment": key.name,
             "namespace": key.namespace,
-            "version": recorded.version,
-            "cause": recorded.cause,
+            "version": about.version,
+            "cause": about.cause,
             "sentence": call.sentence,
-            "since": format_time(recorded.since) if recorded.since is not None else None,
+            "since": format_time(about.since) if about.since is not None else None,
             "features": [
                 {"name": feature.name, "value": feature.value, "observations": feature.observations}
                 for feature in recorded.features

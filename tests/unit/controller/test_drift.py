@@ -115,6 +115,17 @@ async def test_a_model_whose_status_says_it_already_is_left_alone(scene: Scene) 
     assert scene.woken == [KEY]
 
 
+async def test_drift_that_lasts_is_news_once(scene: Scene) -> None:
+    """Also at a time that isn't whole milliseconds, which is all that a status can hold."""
+    scene.counts.moved[b.A.hash] = 0.8
+    scene.counts.now_s += 0.123456
+    scene.model(b.stable())
+    for _ in range(4):
+        await scene.after(300)
+        scene.model(replace(b.stable(), drift=scene.found[KEY]))
+    assert scene.woken == [KEY, KEY]  # found, and confirmed
+
+
 async def test_a_trial_is_looked_at_twice_a_minute_and_rest_twelve_times_a_window(scene: Scene) -> None:
     scene.model(b.on_trial())
     for _ in range(4):
