@@ -95,7 +95,7 @@ demo: deploy demo-image ## show four versions under load: promoted, and rolled b
 	$(IN_CLUSTER) $(BIN)/python -m demo.story
 
 .PHONY: demo-drift
-demo-drift: deploy demo-image ## show drift: a broken feature pipeline is rolled back, a changed world is not blamed on anyone
+demo-drift: deploy demo-image ## show drift and late labels: a broken feature pipeline is rolled back, a changed world is nobody's fault
 	$(IN_CLUSTER) $(BIN)/python -m demo.drift
 
 .PHONY: demo-down

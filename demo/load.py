@@ -10,7 +10,7 @@ import json
 import math
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -149,6 +149,8 @@ class Load:
         Sent in turn.
     longest_s
         The load stops by itself after this many seconds.
+    learn
+        Is told the request id of each good answer, and the sample that it answers.
     """
 
     def __init__(
@@ -159,11 +161,13 @@ class Load:
         samples: Sequence[Sample],
         *,
         longest_s: float = 900.0,
+        learn: Callable[[str, Sample], None] = lambda _id, _sample: None,
     ) -> None:
         self._url = url.rstrip("/") + MODEL_PATH
         self._headers = {"Host": host, "Content-Type": "application/json"}
         self._rate = rate
         self._samples = samples
+        self._learn = learn
         self._most = int(longest_s * rate)
         self._answers: list[Answer | None] = []  # by number of the request; None while it is under way
         self._under_way: set[asyncio.Task[None]] = set()
@@ -222,6 +226,7 @@ class Load:
                 problem = f"the gateway answered {status}: {body[:120].decode(errors='replace')}"
             elif status == OK:
                 right = json.loads(body)["outputs"][0]["data"][0] == sample.digit
+                self._learn(response.headers.get("x-request-id", ""), sample)
         except (aiohttp.ClientError, TimeoutError) as error:
             problem = f"{type(error).__name__}: {error}".rstrip(": ")
         latency_s = loop.time() - self._started - due

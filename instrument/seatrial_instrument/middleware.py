@@ -33,9 +33,8 @@ if TYPE_CHECKING:
     ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 
 _OURS: Final = {VERSION_HEADER, REQUEST_ID_HEADER}
-_READ: Final = tuple(name.encode() for name in (REQUEST_ID_HEADER, "host", WARM_UP_HEADER, SHADOW_HEADER))
 _WRITTEN: Final = {name.encode() for name in _OURS}
-_REQUEST_ID: Final = REQUEST_ID_HEADER.encode()
+_REQUEST_ID, _WARM_UP, _SHADOW = (name.encode() for name in (REQUEST_ID_HEADER, WARM_UP_HEADER, SHADOW_HEADER))
 
 
 class _Middleware:
@@ -88,20 +87,18 @@ class ASGIMiddleware(_Middleware):
             return
         began_s = time.perf_counter()
         sent = dict(scope["headers"])
-        request_id, host, warm_up, shadow = (sent.get(name) for name in _READ)
-        request = request_of(
-            request_id and request_id.decode("latin-1"), host.decode("latin-1") if host else "", warm_up, shadow
-        )
-        added = [self._version_header, (_REQUEST_ID, request.id.encode())]
+        given = sent.get(_REQUEST_ID, b"").decode("latin-1")
+        request = request_of(given, sent.get(b"host", b"").decode("latin-1"), sent.get(_WARM_UP), sent.get(_SHADOW))
         status: int | None = None
 
-        async def send_on(message: Message) -> None:
+        def send_on(message: Message) -> Awaitable[None]:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                kept = [header for header in message.get("headers", ()) if header[0].lower() not in _WRITTEN]
-                message = {**message, "headers": kept + added}
-            await send(message)
+                headers = [header for header in message.get("headers", ()) if header[0].lower() not in _WRITTEN]
+                headers += self._version_header, (_REQUEST_ID, request.id.encode())
+                message = {**message, "headers": headers}
+            return send(message)
 
         token = current.set(request)
         error: ErrorType | None = None

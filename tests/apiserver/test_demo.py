@@ -37,9 +37,10 @@ async def cluster(api_server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.usefixtures("cluster")
 async def test_what_the_demo_applies_is_accepted_and_followed_as_it_changes() -> None:
-    await kubectl("apply", "-f", str(DEMO / "slo.yaml"))
+    for slo in ("slo.yaml", "slo-drift.yaml"):
+        await kubectl("apply", "-f", str(DEMO / slo))
     async with Follow("modeldeployments", "demo", "digits") as deployment:
-        for version in "1234":
+        for version in "1234567":
             applied_s = time.time()
             await kubectl("apply", "-f", str(DEMO / f"v{version}.yaml"))
             state = await deployment.until(is_version(version), 10)

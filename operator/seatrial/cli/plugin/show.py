@@ -229,8 +229,11 @@ def _drift(view: View) -> RenderableType | None:
     if not found:
         return None
     said = f"{found.sentence} (looked at {clock_time(found.at)})"
-    features = (Text(f"  {feature.name}: {feature.sentence}") for feature in found.features)
-    return Group(said, *features, *(Text(line) for line in _retraining(found)))
+    features = Table.grid(padding=(0, 3, 0, 0))
+    for feature in found.features:
+        shapes = f"{feature.shape} against {feature.reference_shape}" if feature.shape else ""
+        features.add_row(f"  {shapes}", feature.sentence)
+    return Group(said, features, *(Text(line) for line in _retraining(found)))
 
 
 def _retraining(found: DriftStatus) -> Iterator[str]:

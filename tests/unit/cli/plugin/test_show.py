@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.live import Live
 
 from seatrial.api.commands import Answer, Hold, Verb
+from seatrial.api.drift import DriftedFeature, DriftStatus
 from seatrial.api.status import DEPLOYMENT_STATUS, Decision, HistoryEntry, Kept, ModelDeploymentStatus, Outcome, dump
 from seatrial.api.trial import CheckRun
 from seatrial.cli.formats import screen
@@ -131,6 +132,15 @@ def test_without_a_terminal_each_change_is_one_line(capsys: pytest.CaptureFixtur
         "",
     ]
     assert "the API server is away" in err
+
+
+def test_a_drifted_feature_is_shown_with_both_histograms() -> None:
+    missing = DriftedFeature("age", "stable", "Act", "age: 30 % missing")
+    moved = DriftedFeature("amount", "training", "Act", "amount: psi 0.4 is above 0.2", 0.4, 900, "▁▂█", "█▂▁")
+    drift = DriftStatus(NOW, A.hash, "WorldChanged", "notify", "the world changed", features=(moved, missing))
+    said = drawn(details(view(replace(stable(), drift=drift))))
+    assert "▁▂█ against █▂▁   amount: psi 0.4 is above 0.2" in said
+    assert "age: 30 % missing" in said
 
 
 def test_what_people_write_is_shown_as_written(capsys: pytest.CaptureFixture[str]) -> None:
