@@ -19,8 +19,9 @@ from seatrial.rollout.windows import check as check_windows
 from seatrial.rollout.world import Refusal, Wish
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from seatrial.api.strategy import Step
     from seatrial.metrics.types import Sli
     from seatrial.rollout.versions import Content
 
@@ -73,6 +74,7 @@ def wish_of(
         judged = _only("labels", {name: slo.labels for name, slo in read.items()})
         cost = _only("cost", {name: slo.cost for name, slo in read.items()})
         check_windows(parsed.strategy.windows)
+        _check_named(parsed.strategy.steps, [planned.key for planned in objectives])
     except ValueError as error:
         return Refusal("InvalidSpec", str(error))
     plan = Plan(
@@ -120,6 +122,15 @@ def _only(part: str, said: Mapping[str, T | None]) -> T | None:
     if len(found) > 1:
         raise ValueError(f"ModelSLOs {', '.join(found)} all say {part}: only one of them may")
     return next(iter(found.values()), None)
+
+
+def _check_named(steps: Sequence[Step], known: Sequence[str]) -> None:
+    """Refuse steps that name an objective that there is not: nobody would ever judge them; raises ValueError."""
+    for number, step in enumerate(steps, start=1):
+        named = [*(step.healthy or ()), *([step.experiment.objective] if step.experiment else ())]
+        for name in named:
+            if name not in known:
+                raise ValueError(f"strategy.steps: step {number} names objective {name}; there are {', '.join(known)}")
 
 
 def _sentence(what: str, error: ValidationError) -> str:

@@ -53,6 +53,18 @@ def test_objective_may_have_a_rollback_rule_of_its_own() -> None:
         ({"replicas": 0}, {}, "InvalidSpec", "replicas"),
         ({"strategy": {"steps": [{"weight": 10, "for": "soon"}]}}, {}, "InvalidSpec", "strategy.steps.0.for"),
         ({"slos": [{"name": "missing"}]}, {}, "SLOMissing", "missing doesn't exist in this namespace: apply it"),
+        (
+            {"strategy": {"steps": [{"weight": 10, "for": "1m", "healthy": ["scorer/p95"]}]}},
+            {},
+            "InvalidSpec",
+            "step 1 names objective scorer/p95; there are scorer/availability",
+        ),
+        (
+            {"strategy": {"steps": [{"experiment": {"match": {"header": "a", "value": "b"}, "objective": "p95"}}]}},
+            {},
+            "InvalidSpec",
+            "step 1 names objective p95; there are scorer/availability",
+        ),
         ({}, {"objectives": []}, "InvalidSLO", "ModelSLO scorer can't be used: objectives"),
         ({}, {"rollback": {"burnRate": "100"}}, "InvalidSLO", "objective availability"),
     ],
