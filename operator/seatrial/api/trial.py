@@ -211,16 +211,18 @@ class ExperimentResult:
 
     __pydantic_config__ = CONFIG
 
-    effect: float
-    """Share of good events of the candidate over that of stable."""
     low: float
     """The effect is at least this, with the confidence of the objective's alpha."""
     high: float
     """The effect is at most this, with the same confidence."""
     verdict: str
-    """Healthy (not worse, proven), Burning (worse, proven) or Inconclusive."""
+    """Healthy (not worse, proven), Burning (worse, proven), Inconclusive, or NoData while a side has no events."""
     sentence: str
     """The finding in plain words."""
+    effect: float | None = None
+    """Share of good events of the candidate over that of stable; absent while a side has no events."""
+    capped: bool = False
+    """Whether its time was over before it was decided: nobody is sent to the candidate for it any more."""
 
 
 @dataclass(frozen=True, slots=True)

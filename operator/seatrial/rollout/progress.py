@@ -15,7 +15,7 @@ from seatrial.rollout.world import Refusal
 
 if TYPE_CHECKING:
     from seatrial.api.status import ModelDeploymentStatus
-    from seatrial.api.trial import ObjectiveEvidence, Trial
+    from seatrial.api.trial import ExperimentResult, ObjectiveEvidence, Trial
     from seatrial.rollout.world import World
 
     Found = tuple[str, str, str]
@@ -95,11 +95,19 @@ def _on_trial(status: ModelDeploymentStatus, world: World, worst: ObjectiveEvide
     if (drift := held_by_drift(status, world)) and world.now_s - trial.step_since >= step.lasts_s:
         return "False", drift.cause, f"{where}, held: {drift.sentence}{frozen}"
     if trial.experiment:
-        return "True", "Comparing", f"{where}: {trial.experiment.sentence}{frozen}"
+        return _comparing(trial.experiment, where, frozen)
     said = f"{worst.slo}/{worst.objective}: {worst.sentence}" if worst else "nothing was measured yet"
     if worst and worst.verdict != Verdict.Healthy and world.now_s - trial.step_since >= step.lasts_s:
         return "False", worst.verdict, f"{where}, held: {said}{frozen}"
     return "True", "Judging", f"{where} for {format_duration(step.lasts_s)}: {said}{frozen}"
+
+
+def _comparing(found: ExperimentResult, where: str, frozen: str) -> Found:
+    """Say how an experiment goes, or that its time is over."""
+    if not found.capped:
+        return "True", "Comparing", f"{where}: {found.sentence}{frozen}"
+    waits = "its time is over and nothing is decided: promote lets the version pass, abort takes it out"
+    return "False", "ExperimentUndecided", f"{where}: {waits}. {found.sentence}{frozen}"
 
 
 def _where(status: ModelDeploymentStatus, world: World, trial: Trial, label: str) -> str:

@@ -93,7 +93,8 @@ def _found(trial: Trial, world: World) -> Trial:
     if step.check and trial.step_since is not None:
         trial = replace(trial, check=_in_time(step.check, world.check or trial.check, world.now_s - trial.step_since))
     if step.experiment and trial.step_since is not None:
-        trial = replace(trial, experiment=experiment_result(trial, step.experiment) or trial.experiment)
+        lasted_s = world.now_s - trial.step_since
+        trial = replace(trial, experiment=experiment_result(trial, step.experiment, lasted_s) or trial.experiment)
     return trial
 
 

@@ -70,7 +70,8 @@ def division(status: ModelDeploymentStatus, world: World, weights: Mapping[str, 
     version = status.candidate.hash if status.candidate else ""
     if status.phase is not Phase.TRIAL or not trial or not step or not world.ready(version):
         return Division(weights)
-    match = step.experiment.match if step.experiment else None
+    capped = trial.experiment is not None and trial.experiment.capped
+    match = step.experiment.match if step.experiment and not capped else None
     sticky = trial.plan.sticky
     return Division(
         weights,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from seatrial.api.cost import Cost, CostStatus
 from seatrial.api.drift import DriftStatus
 from seatrial.api.labels import LabelStatus
 from seatrial.api.sights import Restarts
-from seatrial.api.status import Draining, ModelDeploymentStatus, Phase
+from seatrial.api.status import DEPLOYMENT_STATUS, Draining, ModelDeploymentStatus, Phase, dump
 from seatrial.api.strategy import Check, Experiment, Gate, Keep, Match, Step, Watch
 from seatrial.api.trial import CheckRun, Order, Trial, VersionRef
 from seatrial.judge.types import Verdict
@@ -244,9 +245,10 @@ def in_force(division: Division) -> RouteView | None:
 
 
 def run(status: ModelDeploymentStatus, world: World) -> Decision:
-    """Decide on a possible world only, and take no answer that leads to an impossible one."""
+    """Decide on a possible world only, and take no answer that leads to an impossible one, or that can't be written."""
     check(status, world)
     decision = decide(status, world, look_s=LOOK_S)
+    json.dumps(dump(DEPLOYMENT_STATUS, decision.status), allow_nan=False)
     check(decision.status, replace(world, evidence=()))
     check_target(decision, world)
     return decision
