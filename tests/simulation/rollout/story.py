@@ -57,7 +57,6 @@ class Story:
     operator: Operator
     slo: dict[str, Any]
     hashes: dict[str, str] = field(default_factory=dict)
-    served_by_the_dead: int = 0
 
     def apply(self, label: str, **changes: Any) -> str:
         """Apply a version and return its hash."""

@@ -143,6 +143,7 @@ def test_new_spec_in_mid_trial(weight: int) -> None:
     story.until_rest()
     assert story.outcomes()[1:] == [("2", "Superseded"), ("4", "Promoted")]
     assert story.cluster.lost == 0
+    assert not weight or story.cluster.gone[story.hashes["2"]] >= DRAIN_S
     assert set(story.cluster.pods) == {story.hashes["4"]}
 
 

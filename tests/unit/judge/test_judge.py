@@ -119,6 +119,39 @@ def test_monotone_in_bad(seen: Counts, more: int) -> None:
     assert order.index(worse.verdict) >= order.index(mild.verdict)
 
 
+def test_early_failures_are_outlived_and_late_successes_forgive_no_burst() -> None:
+    """Neither does an old failure hang on for ever, nor does a good minute erase a bad one."""
+    assert plain(20, 2).verdict is Verdict.Inconclusive
+    assert plain(3000, 2).verdict is Verdict.Healthy
+    burst = Evidence(Counts(2000, 12), since=(Counts(1500, 0),))
+    recovered = Evidence(Counts(2060, 12), since=(Counts(1500, 0),))
+    assert [judge([AVAILABILITY], [one])[0].verdict for one in (burst, recovered)] == [Verdict.Burning] * 2
+
+
+@given(
+    st.lists(st.tuples(counts, counts), min_size=1, max_size=5), st.integers(1, 50), st.floats(1, 5), st.integers(0, 3)
+)
+def test_more_bad_requests_never_save_a_version_that_burns(
+    parts: list[tuple[Counts, Counts]], more: int, dispersion: float, retired: int
+) -> None:
+    """Whatever stable did meanwhile, and however many restart points there are."""
+    sums = [[Counts(0, 0)], [Counts(0, 0)]]
+    for part in parts:
+        for side, side_part in zip(sums, part, strict=True):
+            side.append(Counts(side[-1].total + side_part.total, side[-1].bad + side_part.bad))
+    mine, theirs = sums
+    retired = retired if len(parts) > 1 else 0
+    evidence = Evidence(
+        mine[-1], tuple(mine[1:-1]), theirs[-1], tuple(theirs[1:-1]), retired=retired, dispersion=dispersion
+    )
+    worst = mine[-1].bad + min(more, parts[-1][0].total - parts[-1][0].bad)
+    worse = replace(evidence, candidate=Counts(mine[-1].total, worst))
+    before, after = (judge([AVAILABILITY], [one])[0] for one in (evidence, worse))
+    assert after.e_value >= before.e_value * (1 - 1e-9)
+    if before.verdict is Verdict.Burning:
+        assert after.verdict is Verdict.Burning
+
+
 @given(st.lists(counts, min_size=1, max_size=6), st.floats(1, 20))
 def test_clustered_errors_are_less_evidence(parts: list[Counts], dispersion: float) -> None:
     total = Counts(sum(p.total for p in parts), sum(p.bad for p in parts))

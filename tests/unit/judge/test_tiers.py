@@ -98,3 +98,16 @@ def test_figure_5_6_short_window_stops_the_alert_soon_after_the_trouble() -> Non
     assert fired[0] - trouble[0] == pytest.approx(5.76 * 60, abs=2)
     assert fired[-1] - trouble[1] == pytest.approx(4.5 * 60, abs=3)
     assert long_alone[-1] - trouble[1] == pytest.approx(54 * 60, abs=20)
+
+
+def test_an_alert_of_one_window_alone_lasts_58_minutes_after_a_total_outage() -> None:
+    """Chapter 5, on a burn rate of 36 over an hour: the long window forgets slowly; the short one resets in minutes."""
+    tier = Tier(Severity.Page, Decimal(36), 3600, 300)
+
+    def lasts_min(window_s: float) -> float:
+        seconds = range(1, 3700)
+        burn_rates = ((s, max(0.0, window_s - s) / window_s / float(BUDGET)) for s in seconds)
+        return max((s for s, rate in burn_rates if tier.fires(rate, rate)), default=0) / 60
+
+    assert lasts_min(tier.long_s) == pytest.approx(58, abs=0.5)
+    assert lasts_min(tier.short_s) == pytest.approx(5, abs=0.5)

@@ -163,6 +163,23 @@ def test_abort_and_rollback_take_the_traffic_in_every_phase_underway(status: Mod
     assert "ann asked for it: it is Friday" in decision.status.history[0].sentence
 
 
+@pytest.mark.parametrize("status", [b.starting(), b.on_trial(), b.watching()], ids=["starting", "trial", "watching"])
+def test_abort_overtakes_a_promotion_that_waits(status: ModelDeploymentStatus) -> None:
+    """The route is not there, so nobody can be promoted yet; that is no reason to keep on."""
+    waiting = b.ordered(status, Verb.PROMOTE_FULL)
+    decision = asked(waiting, ask(Verb.ABORT), route=None)
+    assert decision.status.phase is Phase.ROLLED_BACK
+    assert decision.target.weights == {b.A.hash: 100, b.B.hash: 0}
+
+
+def test_an_abort_that_was_carried_out_is_not_asked_for_twice() -> None:
+    first = asked(b.on_trial(), ask(Verb.ABORT))
+    again = asked(first.status, ask(Verb.ABORT), ask(Verb.ABORT, 2), wish=b.wish(b.B))
+    assert again.status.history == first.status.history
+    assert again.status.phase is Phase.ROLLED_BACK
+    assert answer(again) == ("Refused", "abort: nothing is on trial (phase RolledBack)")
+
+
 def test_a_pause_holds_the_step_and_resume_lets_it_go_on() -> None:
     over = b.on_trial(0, b.STEPS[0].lasts_s)
     paused = asked(over, ask(Verb.PAUSE, reason="lunch"))

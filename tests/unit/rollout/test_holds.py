@@ -192,6 +192,21 @@ def test_nothing_delays_a_rollback(status: ModelDeploymentStatus, wish: Any, rou
     assert b.B.hash in decision.status.quarantined
 
 
+@pytest.mark.parametrize("ready", [0, 1])
+def test_a_rollback_does_not_wait_for_stable_to_be_whole(ready: int) -> None:
+    short = {b.A.hash: b.pods(b.A, ready=ready), b.B.hash: b.pods(b.B)}
+    decision = b.run(b.on_trial(), b.at_ease(b.on_trial(), workloads=short, evidence=(b.evidence(Verdict.Burning),)))
+    assert b.reasons(decision)[0] == "RolledBack"
+    assert decision.target.weights == {b.A.hash: 100, b.B.hash: 0}
+
+
+def test_a_pause_holds_steps_and_neither_scale_nor_repair() -> None:
+    paused = b.at_ease(ripe(), wish=b.wish(paused=True, replicas=5), **routed(30, 70))
+    decision = b.run(ripe(), paused)
+    assert decision.target.replicas == {b.A.hash: 5, b.B.hash: 5}
+    assert decision.target.weights == {b.A.hash: 90, b.B.hash: 10}
+
+
 def test_pause_does_not_reset_the_step() -> None:
     paused = b.run(b.on_trial(0, 10.0), b.at_ease(b.on_trial(), wish=b.wish(paused=True))).status
     later = replace(b.at_ease(b.on_trial()), now_s=b.NOW + OVER)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from seatrial.api.status import Phase, Queued
+from seatrial.api.strategy import Shadow, Step
 from seatrial.judge.types import Verdict
 from seatrial.rollout.capacity import Fitness, Scaling
 from tests.unit.rollout import builders as b
@@ -95,6 +96,13 @@ def test_stable_keeps_what_it_had_and_the_candidate_gets_the_pods_for_its_weight
     assert decision.target.scaling == {b.A.hash: Scaling(8, 20), b.B.hash: Scaling(4, 20)}
     assert decision.target.replicas == {b.A.hash: 3, b.B.hash: 2}  # the numbers are the autoscalers' own
     assert b.candidate_weight(decision) == 25
+
+
+def test_copies_of_all_requests_take_the_pods_of_all_requests() -> None:
+    shadow = b.at_step(Step(shadow=Shadow(percent=75), for_=60.0))
+    status = with_trial(shadow, pods=8)
+    decision = b.run(status, autoscaled(status, 2))
+    assert decision.target.scaling[b.B.hash] == Scaling(6, 20)
 
 
 def test_a_trial_with_autoscalers_remembers_what_stable_had_when_it_began() -> None:

@@ -333,6 +333,16 @@ def test_rollback_remembers(name: str) -> None:
     assert after.stable == b.A
 
 
+def test_a_check_that_is_late_has_failed() -> None:
+    """Whatever became of it: what can't be started would hold the trial for ever."""
+    late = b.at_step(b.CHECK, 10_000.0)
+    decision = b.run(late, b.at_ease(late))
+    assert b.reasons(decision) == ["RolledBack"]
+    assert "failed check golden: it was not over within 10m" in decision.notices[0].note
+    passed = replace(b.FAILED, state="Passed")
+    assert b.reasons(b.run(late, b.at_ease(late, check=passed))) == ["StepStarted"]
+
+
 def test_superseded_version_is_not_quarantined() -> None:
     after = b.run(CASES["superseded"].status, CASES["superseded"].world).status
     assert after.quarantined == ()
