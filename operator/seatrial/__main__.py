@@ -19,6 +19,7 @@ from seatrial.metrics.budget import PrometheusBudgets
 from seatrial.metrics.connection import ConnectionFolder
 from seatrial.metrics.drift import PrometheusDrift
 from seatrial.metrics.labels import PrometheusLabels
+from seatrial.metrics.prices import PrometheusPrices
 from seatrial.metrics.prometheus import Prometheus
 from seatrial.metrics.source import PrometheusSource
 from seatrial.settings import Settings, from_environment
@@ -68,7 +69,16 @@ async def _lead(settings: Settings, kube: Kube, telemetry: Telemetry, lease: Lea
         started.add_done_callback(lambda _: listen_for_signals(stop))
         try:
             await operate(
-                settings, kube, metrics, telemetry, lost, started=started, budgets=budgets, drift=drift, labels=labels
+                settings,
+                kube,
+                metrics,
+                telemetry,
+                lost,
+                started=started,
+                budgets=budgets,
+                drift=drift,
+                labels=labels,
+                prices=PrometheusPrices(prometheus),
             )
         finally:
             telemetry.leading(now=False)

@@ -351,6 +351,10 @@ BAD_SLOS: dict[str, tuple[dict[str, Any], str]] = {
         {"spec__cost": {"objective": "speed", "perThousand": "0.40"}},
         "cost.objective names none of the objectives: it is the one whose events are the predictions",
     ),
+    "cost by guessing": (
+        {"spec__cost": {"objective": "availability", "perThousand": "0.40", "prices": "guess"}},
+        'spec.cost.prices: Unsupported value: "guess": supported values: "annotation", "opencost"',
+    ),
     "cost for nothing": (
         {"spec__cost": {"objective": "availability", "perThousand": "0"}},
         "perThousand is a positive price, such as '0.40'",
@@ -496,6 +500,9 @@ GOOD: dict[str, dict[str, Any]] = {
             "coverage": "15",
             "action": "rollback",
         },
+    ),
+    "a cap by OpenCost": changed(
+        SLO, spec__cost={"objective": "availability", "perThousand": "0.40", "prices": "opencost"}
     ),
     "drift by default": changed(SLO, spec__drift={"features": {}}),
     "drift with all it has": changed(

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Self
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from typing_extensions import override
 
+from tests.prometheus.server import honored_targets
+
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
@@ -48,6 +50,8 @@ class Pod:
     version: str
     page: Page = field(init=False)
     tells_start: bool = False
+    honored: bool = False
+    """Whether it is scraped with honor_labels: labels on its page win over those of its target."""
     delay_s: float = 0.0
     healthy: bool = True
 
@@ -109,9 +113,9 @@ class Pods:
         self._server.server_close()
         self._thread.join()
 
-    def start(self, name: str, *, version: str = "aaaaaaaaaa", rollout: str = "model") -> Pod:
+    def start(self, name: str, *, version: str = "aaaaaaaaaa", rollout: str = "model", honored: bool = False) -> Pod:
         """Start a pod. Prometheus finds it within five seconds, as it would in a cluster."""
-        pod = self._pods[name] = Pod(name, rollout, version)
+        pod = self._pods[name] = Pod(name, rollout, version, honored=honored)
         self._write()
         return pod
 
@@ -136,19 +140,22 @@ class Pods:
 
     def _write(self) -> None:
         address = f"127.0.0.1:{self._server.server_address[1]}"
-        groups = [
-            {
-                "targets": [address],
-                "labels": {
-                    "__metrics_path__": f"/pod/{pod.name}",
-                    "namespace": "ml",
-                    "pod": pod.name,
-                    "rollout_name": pod.rollout,
-                    "rollout_version": pod.version,
-                },
-            }
-            for pod in self._pods.values()
-        ]
-        scratch = self._targets.with_suffix(".tmp")
-        scratch.write_text(json.dumps(groups))
-        scratch.replace(self._targets)
+        for honored in (False, True):
+            groups = [
+                {
+                    "targets": [address],
+                    "labels": {
+                        "__metrics_path__": f"/pod/{pod.name}",
+                        "namespace": "ml",
+                        "pod": pod.name,
+                        "rollout_name": pod.rollout,
+                        "rollout_version": pod.version,
+                    },
+                }
+                for pod in self._pods.values()
+                if pod.honored is honored
+            ]
+            targets = honored_targets(self._targets) if honored else self._targets
+            scratch = targets.with_suffix(".tmp")
+            scratch.write_text(json.dumps(groups))
+            scratch.replace(targets)

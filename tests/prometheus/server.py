@@ -26,7 +26,15 @@ scrape_configs:
   metric_relabel_configs: [{{source_labels: [__name__], regex: prometheus_build_info, action: keep}}]
 - job_name: pods
   file_sd_configs: [{{files: ["{targets}"], refresh_interval: 1s}}]
+- job_name: honored
+  honor_labels: true
+  file_sd_configs: [{{files: ["{honored}"], refresh_interval: 1s}}]
 """
+
+
+def honored_targets(targets: Path) -> Path:
+    """Name the file of targets that are scraped with honor_labels."""
+    return targets.with_name("honored.json")
 
 
 def binary(major: int) -> Path:
@@ -90,7 +98,14 @@ class PrometheusServer:
         self.targets = folder / "targets.json"
         self._config = folder / "prometheus.yml"
         self._config.write_text(
-            _CONFIG.format(interval=interval, timeout=timeout, port=self._port, targets=self.targets) + jobs
+            _CONFIG.format(
+                interval=interval,
+                timeout=timeout,
+                port=self._port,
+                targets=self.targets,
+                honored=honored_targets(self.targets),
+            )
+            + jobs
         )
 
     @property

@@ -12,6 +12,8 @@ from seatrial.api.fields import CONFIG, ApiModel, PositiveDuration, Time, positi
 
 PRICE_ANNOTATION = "seatrial.dev/price-per-hour"
 """Annotation of a pod: its price per hour, as a decimal number in any currency."""
+ANNOTATION = "annotation"
+"""Prices by that annotation, and not by metrics."""
 
 
 class Cost(ApiModel):
@@ -36,8 +38,10 @@ class Cost(ApiModel):
         PlainSerializer(str, return_type=str),
         positive_decimal("perThousand is a positive price, such as '0.40'"),
     ]
-    """The cap: what a thousand predictions may cost, in the currency of the pods' annotation
-    seatrial.dev/price-per-hour."""
+    """The cap: what a thousand predictions may cost, in the currency of the prices."""
+    prices: Literal["annotation", "opencost"] = "annotation"
+    """Who says what pods cost per hour: their annotation seatrial.dev/price-per-hour, or OpenCost's metrics in
+    Prometheus."""
     slice: PositiveDuration = 60.0
     """Length of a slice of time, which is above the cap or not."""
     bad: Annotated[int, Field(ge=1, le=60)] = 4

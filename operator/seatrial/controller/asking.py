@@ -1,4 +1,4 @@
-"""Which models ask for slow looks, at drift or at labels."""
+"""Which models ask for slow looks, at drift, labels or prices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from seatrial.api.status import DEPLOYMENT_STATUS, ModelDeploymentStatus
 from seatrial.controller.cache import Key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from seatrial.api.drift import DriftStatus
     from seatrial.api.fields import ApiModel
@@ -26,10 +26,12 @@ class Findings:
 
     drift: dict[Key, DriftStatus] = field(default_factory=dict)
     labels: dict[Key, LabelStatus] = field(default_factory=dict)
+    prices: dict[Key, Mapping[str, float]] = field(default_factory=dict)
+    """What pods cost per hour, by name of the pod."""
 
 
 def asking(
-    cache: Cache, part: Literal["drift", "labels"], model: type[T]
+    cache: Cache, part: Literal["drift", "labels", "cost"], model: type[T]
 ) -> Iterator[tuple[Key, T, ModelDeploymentStatus]]:
     """Find the models whose ModelSLOs have a part, and what it says; during a trial as the trial's plan has it."""
     for raw in cache.all("ModelDeployment"):

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from seatrial.api.cost import ANNOTATION
 from seatrial.api.slo_status import SLO_STATUS, ObjectiveBudget
 from seatrial.api.status import DEPLOYMENT_STATUS, ModelDeploymentStatus, Phase
 from seatrial.controller.asking import Findings
@@ -158,7 +159,7 @@ class Observer:
             now_s=self._clock(),
             generation=meta["generation"],
             wish=await self._wish(key, raw),
-            workloads=self._workloads(key),
+            workloads=self._workloads(key, self._prices(key, status)),
             route=self._router.read(raw, seen(self._cache, key)),
             evidence=evidence,
             targets_up=measured.targets_up if measured else {},
@@ -227,10 +228,17 @@ class Observer:
     def _port(self, key: Key, version: str) -> int | None:
         return port_of(self._cache.get("Deployment", key.namespace, f"{key.name}-{version}"))
 
-    def _workloads(self, key: Key) -> dict[str, Workload]:
+    def _prices(self, key: Key, status: ModelDeploymentStatus) -> Mapping[str, float] | None:
+        """Recall what pods cost by metrics; None when their annotations say it."""
+        cost = status.trial.plan.cost if status.trial else None
+        return None if cost is None or cost.prices == ANNOTATION else self._findings.prices.get(key, {})
+
+    def _workloads(self, key: Key, prices: Mapping[str, float] | None) -> dict[str, Workload]:
         pods = self._cache.children("Pod", key)
         found = {
-            version: observe(raw, [pod for pod in pods if pod["metadata"]["labels"].get(VERSION_LABEL) == version])
+            version: observe(
+                raw, [pod for pod in pods if pod["metadata"]["labels"].get(VERSION_LABEL) == version], prices
+            )
             for raw in self._cache.children("Deployment", key)
             if (version := raw["metadata"]["labels"].get(VERSION_LABEL))
         }

@@ -23,6 +23,7 @@ from seatrial.controller.line import Line
 from seatrial.controller.loops import Loops
 from seatrial.controller.model_server import HttpModelServer
 from seatrial.controller.observe import Observer, Senses
+from seatrial.controller.prices import PriceLooks
 from seatrial.controller.probes import Probes
 from seatrial.controller.sweep import Sweeper
 from seatrial.controller.tick import Ticker
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from seatrial.kube.client import Kube
     from seatrial.metrics.drift_types import DriftSource
     from seatrial.metrics.label_types import LabelSource
+    from seatrial.metrics.prices import PriceSource
     from seatrial.metrics.types import BudgetSource, MetricSource
     from seatrial.settings import Settings
 
@@ -49,11 +51,12 @@ async def operate(  # noqa: PLR0913 - the parts that it puts together
     budgets: BudgetSource | None = None,
     drift: DriftSource | None = None,
     labels: LabelSource | None = None,
+    prices: PriceSource | None = None,
     started: asyncio.Future[None] | None = None,
 ) -> None:
     """Watch and tick until ``stop`` is set; traffic stays as it is then.
 
-    Without a source of budgets there are none, and without one of drift or labels nothing is said about them.
+    Without a source of budgets there are none, and without one of drift, labels or prices nothing is said about them.
 
     ``started`` is resolved when kopf runs, and has taken the process's signals to itself.
     """
@@ -88,6 +91,10 @@ async def operate(  # noqa: PLR0913 - the parts that it puts together
         beside.append(asyncio.create_task(Drifts(cache, drift, *told, findings.drift, webhooks).run(loops.begun)))
     if labels:
         beside.append(asyncio.create_task(LabelLooks(cache, labels, *told, findings.labels).run(loops.begun)))
+    if prices:
+        beside.append(
+            asyncio.create_task(PriceLooks(cache, prices, telemetry, time.time, findings.prices).run(loops.begun))
+        )
     info = ModelInfo(cache)
     telemetry.registry.register(info)
     try:

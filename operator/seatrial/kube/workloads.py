@@ -147,7 +147,9 @@ def service(owner: Mapping[str, Any], version: str, port: int) -> dict[str, Any]
     }
 
 
-def observe(deployment: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> Workload:
+def observe(
+    deployment: Mapping[str, Any], pods: Iterable[Mapping[str, Any]], prices: Mapping[str, float] | None = None
+) -> Workload:
     """Read how a version's pods fare.
 
     Parameters
@@ -156,6 +158,8 @@ def observe(deployment: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) ->
         The version's Deployment, raw. Its counters leave out pods that are being deleted.
     pods
         The version's pods, raw. They say why something does not start, which the Deployment does not.
+    prices
+        What pods cost per hour, by name; None when their annotations say it.
     """
     spec, status = deployment["spec"], deployment.get("status") or {}
     living = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
@@ -169,14 +173,17 @@ def observe(deployment: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) ->
         stuck=next((said for pod in living for said in _stuck(pod)), None) or _held_up(status),
         restarts=sum(container.get("restartCount", 0) for pod in living for container in _containers(pod)),
         autoscaler=_autoscaler(deployment),
-        price_per_hour=_price(living),
+        price_per_hour=_price(living, prices),
     )
 
 
-def _price(pods: Sequence[Mapping[str, Any]]) -> float | None:
-    """Add up what pods cost per hour; None when one of them doesn't say it, or says no price."""
+def _price(pods: Sequence[Mapping[str, Any]], known: Mapping[str, float] | None) -> float | None:
+    """Add up what pods cost per hour; None when the price of one of them isn't known, or is none."""
     try:
-        prices = [float(pod["metadata"]["annotations"][PRICE_ANNOTATION]) for pod in pods]
+        prices = [
+            float(pod["metadata"]["annotations"][PRICE_ANNOTATION]) if known is None else known[pod["metadata"]["name"]]
+            for pod in pods
+        ]
     except (KeyError, TypeError, ValueError):
         return None
     return sum(prices) if prices and all(math.isfinite(price) and price >= 0 for price in prices) else None

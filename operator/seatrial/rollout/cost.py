@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 _ABOVE: Final = "x"
 _WITHIN: Final = "o"
 _HOUR_S: Final = 3600.0
+_UNPRICED: Final = {
+    "annotation": "not every pod says its price by the annotation seatrial.dev/price-per-hour",
+    "opencost": "Prometheus has no price of every pod by OpenCost's metrics: is OpenCost scraped, with honor_labels?",
+}
 
 
 def costed(status: ModelDeploymentStatus, trial: Trial, world: World) -> Trial:
@@ -45,8 +49,7 @@ def costed(status: ModelDeploymentStatus, trial: Trial, world: World) -> Trial:
 def _closed(cost: CostStatus, cap: Cost, price: float | None, predictions: int, length_s: float) -> CostStatus:
     following = replace(cost, since=cost.since + length_s, predictions=cost.predictions + predictions)
     if price is None:
-        said = "not every pod says its price by the annotation seatrial.dev/price-per-hour"
-        return replace(following, sentence=f"cost is unknown: {said}")
+        return replace(following, sentence=f"cost is unknown: {_UNPRICED[cap.prices]}")
     if predictions < cap.min_predictions:
         return replace(
             following, sentence=f"{predictions} predictions in the last slice are too few to tell their cost"

@@ -237,3 +237,15 @@ def test_the_price_of_a_version_is_that_of_all_its_pods(prices: tuple[str | None
     pods.append({"metadata": {"name": "gone", "deletionTimestamp": "2030-01-01T00:00:00Z"}, "status": {}})
     deployment = {"metadata": {"labels": {"seatrial.dev/version": "bbbbbbbbbb"}}, "spec": {}}
     assert observe(deployment, pods).price_per_hour == price
+
+
+@pytest.mark.parametrize(
+    ("known", "price"),
+    [({"p": 1.5, "q": 0.5, "r": 9.0}, 2.0), ({"p": 1.5}, None), ({}, None), ({"p": 1.0, "q": float("nan")}, None)],
+)
+def test_prices_by_metrics_stand_in_for_annotations(known: dict[str, float], price: float | None) -> None:
+    """Annotations that are there all the same don't count: the owner has named another source."""
+    note = {"seatrial.dev/price-per-hour": "7"}
+    pods: list[dict[str, Any]] = [{"metadata": {"name": name, "annotations": note}, "status": {}} for name in "pq"]
+    pods.append({"metadata": {"name": "r", "deletionTimestamp": "2026-01-01T00:00:00Z"}, "status": {}})
+    assert observe(built(), pods, known).price_per_hour == price

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from seatrial.api.cost import Cost
+from seatrial.api.cost import ANNOTATION, Cost
+from seatrial.metrics.prices import price_sources
+from seatrial.rollout.cost import _UNPRICED
 from tests.unit.rollout import builders as b
 
 if TYPE_CHECKING:
@@ -95,3 +97,14 @@ def test_cost_is_not_judged_before_the_version_has_all_requests() -> None:
     assert b.condition(decision, "CostInBounds") == ("Unknown", "NotWatched")
     assert decision.status.trial
     assert decision.status.trial.cost is None
+
+
+def test_pods_without_a_price_by_opencost_say_what_to_look_at() -> None:
+    *_, last = minutes(watching(capped(prices="opencost")), 100, 100, price=None)
+    assert b.condition(last, "CostInBounds") == ("Unknown", "NoSlice")
+    assert "is OpenCost scraped, with honor_labels?" in b.said(last, "CostInBounds")
+
+
+def test_each_source_of_prices_that_can_be_named_has_its_words_and_its_metrics() -> None:
+    named = set(get_args(Cost.model_fields["prices"].annotation))
+    assert named == set(_UNPRICED) == {ANNOTATION, *price_sources()}
