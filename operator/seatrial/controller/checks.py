@@ -56,7 +56,7 @@ class Checks:
             return None
         if trial.check and trial.check.state != "Running":
             return trial.check
-        name = job_name(raw, trial.version.hash, step.check.name, trial.started_at)
+        name = job_name(raw, trial.version.hash, trial.step_index, trial.started_at)
         run = self._runs.get(key)
         if run is None or run.name != name:
             self.forget(key)
@@ -75,7 +75,7 @@ class Checks:
         self, key: Key, raw: Mapping[str, Any], status: ModelDeploymentStatus, trial: Trial, check: Check
     ) -> None:
         """Bring a check to its end; what the cluster can't do now is tried again."""
-        name = job_name(raw, trial.version.hash, check.name, trial.started_at)
+        name = job_name(raw, trial.version.hash, trial.step_index, trial.started_at)
         hosts = {
             CANDIDATE: _host(raw, trial.version.hash),
             STABLE: _host(raw, status.stable.hash if status.stable else ""),

@@ -16,9 +16,9 @@ KEPT_S = 86_400
 """How long a Job stays after its end, for people to read its log."""
 
 
-def job_name(owner: Mapping[str, Any], version: str, check: str, started_at: float) -> str:
-    """Name the Job of one check in one trial; at most 63 characters, as the version's name has at most 56."""
-    digest = hashlib.sha256(f"{check}/{started_at:.3f}".encode()).hexdigest()[:6]
+def job_name(owner: Mapping[str, Any], version: str, step: int, started_at: float) -> str:
+    """Name the Job of one step in one trial; at most 63 characters, as the version's name has at most 56."""
+    digest = hashlib.sha256(f"{step}/{started_at:.3f}".encode()).hexdigest()[:6]
     return f"{name_of(owner, version)}-{digest}"
 
 

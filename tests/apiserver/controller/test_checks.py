@@ -20,19 +20,20 @@ GOLDEN: dict[str, Any] = {
         "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "test", "image": "example/golden:1"}]}},
     },
 }
-STEPS = [
+STEPS: list[dict[str, Any]] = [
     {"weight": 10, "for": "1s"},
     {"check": {"name": "golden", "job": "golden", "timeout": "10m"}},
     {"weight": 50, "for": "1h"},
 ]
 
 
-async def made_job(stage: Stage) -> dict[str, Any]:
-    """Wait for the copy that the operator makes."""
+async def made_job(stage: Stage, *known: str) -> dict[str, Any]:
+    """Wait for the copy that the operator makes, besides those that are known by name."""
     for _ in range(200):
-        jobs = [job for job in await stage.user.list("Job", stage.namespace) if job["metadata"]["name"] != "golden"]
-        if jobs:
-            return jobs[0]
+        jobs = await stage.user.list("Job", stage.namespace)
+        made = [job for job in jobs if job["metadata"]["name"] not in {"golden", *known}]
+        if made:
+            return made[0]
         await asyncio.sleep(0.1)
     raise AssertionError("no Job was made")
 
@@ -51,12 +52,12 @@ async def finish(stage: Stage, job: dict[str, Any], kind: str) -> None:
     await stage.user.replace_status(body)
 
 
-async def at_the_check(stage: Stage) -> tuple[str, dict[str, Any]]:
-    await stage.deploy("1", spec__strategy__steps=STEPS)
+async def at_the_check(stage: Stage, steps: list[dict[str, Any]] = STEPS) -> tuple[str, dict[str, Any]]:
+    await stage.deploy("1", spec__strategy__steps=steps)
     first = await stage.until(lambda status: status.phase is Phase.STABLE)
     assert first.stable
     await stage.user.create({**GOLDEN, "metadata": {"name": "golden", "namespace": stage.namespace}})
-    await stage.deploy("2", spec__strategy__steps=STEPS)
+    await stage.deploy("2", spec__strategy__steps=steps)
     return first.stable.hash, await made_job(stage)
 
 
@@ -71,6 +72,17 @@ async def test_a_job_that_completes_lets_the_trial_go_on(stage: Stage) -> None:
         assert job["metadata"]["ownerReferences"][0]["kind"] == "ModelDeployment"
         await finish(stage, job, "Complete")
         await stage.until(lambda status: status.step == "3/3")
+
+
+async def test_the_same_check_after_more_weight_is_run_again(stage: Stage) -> None:
+    async with stage.operator():
+        _, first = await at_the_check(stage, [*STEPS[:2], {"weight": 50, "for": "1s"}, *STEPS[1:2]])
+        await finish(stage, first, "Complete")
+        second = await made_job(stage, first["metadata"]["name"])
+        status = await stage.until(lambda status: status.step == "4/4")
+        assert status.phase is Phase.TRIAL
+        await finish(stage, second, "Failed")
+        await stage.until(lambda status: status.phase is Phase.ROLLED_BACK)
 
 
 async def test_a_job_that_fails_rolls_the_candidate_back(stage: Stage) -> None:

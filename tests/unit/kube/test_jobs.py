@@ -54,11 +54,12 @@ def test_pods_of_a_check_never_look_like_pods_of_a_version() -> None:
     assert not any(key.startswith("seatrial.dev/") for key in labels)
 
 
-def test_names_fit_and_differ_by_check_and_by_trial() -> None:
-    names = {job_name(OWNER, "v" * 10, check, at) for check in ("golden", "load") for at in (1.0, 2.0)}
+def test_names_fit_and_differ_by_step_and_by_trial() -> None:
+    """A check that stands in two steps, before and after more weight, is run twice."""
+    names = {job_name(OWNER, "v" * 10, step, at) for step in (1, 3) for at in (1.0, 2.0)}
     assert len(names) == 4
     assert {len(name) for name in names} == {63}
-    assert job_name(OWNER, "v" * 10, "golden", 1.0) in names
+    assert job_name(OWNER, "v" * 10, 3, 1.0) in names
 
 
 CONDITIONS = {
