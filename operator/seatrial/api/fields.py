@@ -46,6 +46,13 @@ def matches(pattern: str, subject: str = "self") -> str:
     return f"{subject}.matches('" + pattern.replace("\\", "\\\\") + "')"
 
 
+def milliseconds(duration: str) -> str:
+    """Make the CEL expression that reads a duration: CEL's own ``duration()`` knows no days."""
+    units = [f"p.endsWith('{unit}') ? {round(unit_s * 1000)} : " for unit, unit_s in reversed(UNITS_S.items())]
+    number = "int(p.find('^[0-9]+'))"
+    return f"{duration}.findAll('[0-9]+(ms|s|m|h|d)').map(p, {number} * ({''.join(units)}0)).sum()"
+
+
 def keyed_by(*keys: str) -> dict[str, JsonValue]:
     """Make the schema keywords of a list whose items are told apart by some of their fields."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}

@@ -105,7 +105,7 @@ class LabelStatus:
     sentence: str
     """The worst finding in plain words."""
     acts: str
-    """When labels come early enough to act: step, watch or later; learnt from their delay."""
+    """When labels come early enough to act: step, watch, cold or later; learnt from their delay."""
     action: str
     """What a broken limit leads to: rollback or notify."""
     findings: Annotated[tuple[LabelFinding, ...], Field(max_length=12)] = ()

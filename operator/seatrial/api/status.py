@@ -12,10 +12,11 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, TypeAdapter
 
+from seatrial.api.aftermath import LabelWatch, WayBack
 from seatrial.api.commands import Answer, Hold
 from seatrial.api.conditions import Condition
 from seatrial.api.drift import DriftStatus
-from seatrial.api.fields import CONFIG, Time, keyed_by
+from seatrial.api.fields import CONFIG, Duration, Time, keyed_by
 from seatrial.api.labels import LabelStatus
 from seatrial.api.trial import Return, Trial, VersionRef
 
@@ -107,6 +108,8 @@ class HistoryEntry:
     """When its outcome was decided."""
     sentence: str
     """Why, in plain words."""
+    ready_in: Duration | None = None
+    """How long its pods took until all were ready and warm; absent when they never were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +218,12 @@ class ModelDeploymentStatus:
     """What labels say, of the version on trial or else of stable; absent when no ModelSLO says labels."""
     draining: Annotated[tuple[Draining, ...], Field(max_length=16)] = ()
     """Versions that lost their traffic and still answer what is in flight."""
-    kept: Annotated[tuple[Kept, ...], Field(max_length=10)] = ()
+    kept: Annotated[tuple[Kept, ...], Field(max_length=11)] = ()
     """Former versions that can be returned to, the newest first."""
+    label_watch: LabelWatch | None = None
+    """What is watched for labels that come late, after a promotion; absent when nothing is."""
+    way_back: WayBack | None = None
+    """Whether an instant rollback is possible now; absent before the first version serves."""
     quarantined: Annotated[tuple[str, ...], Field(max_length=20)] = ()
     """Hashes that were rolled back: applying them again starts no trial."""
     history: Annotated[tuple[HistoryEntry, ...], Field(max_length=20)] = ()

@@ -58,5 +58,7 @@ TIMED: Final = tuple(name for name, meaning in MEANINGS.items() if meaning.thres
 """Templates whose threshold is a time."""
 MEASURED: Final = tuple(name for name, meaning in MEANINGS.items() if meaning.threshold == "number")
 """Templates whose threshold is a number."""
+LABELLED: Final = frozenset(name for name, meaning in MEANINGS.items() if meaning.events == "labels")
+"""Templates that count labels, which come late."""
 BESIDE: Final = frozenset(name for name, meaning in MEANINGS.items() if meaning.events != "requests")
 """Templates whose events are no requests."""

@@ -290,5 +290,9 @@ class Trial:
     pods: int | None = None
     """Pods that all requests take: the most of the version's that were available at once or, with an autoscaler, those
     that stable had when the trial began."""
+    ready_in: Duration | None = None
+    """How long its pods took until all were ready and warm, once; absent until then."""
     returning: bool = False
     """Whether the version is a former one that is returned to: it takes no steps."""
+    fault: str = ""
+    """Why the operator returns to it by itself: what it has found at fault with stable; empty when a person asked."""

@@ -33,14 +33,20 @@ class Findings:
 def asking(
     cache: Cache, part: Literal["drift", "labels", "cost"], model: type[T]
 ) -> Iterator[tuple[Key, T, ModelDeploymentStatus]]:
-    """Find the models whose ModelSLOs have a part, and what it says; during a trial as the trial's plan has it."""
+    """Find the models whose ModelSLOs have a part, and what it says; during a trial as the trial's plan has it.
+
+    Labels are asked for by that plan until they are no longer watched.
+    """
     for raw in cache.all("ModelDeployment"):
         asked = _declared(cache, raw, part, model)
-        if asked is None and not (raw.get("status") or {}).get("candidate"):
+        known = raw.get("status") or {}
+        if asked is None and not (known.get("candidate") or known.get("labelWatch")):
             continue
-        status = DEPLOYMENT_STATUS.validate_python(raw.get("status") or {})
+        status = DEPLOYMENT_STATUS.validate_python(known)
         if status.trial and status.candidate:
             asked = getattr(status.trial.plan, part)
+        elif part == "labels" and status.label_watch:
+            asked = getattr(status.label_watch.trial.plan, part)
         if asked is not None:
             yield Key(raw["metadata"]["namespace"], raw["metadata"]["name"]), asked, status
 

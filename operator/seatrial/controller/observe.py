@@ -17,6 +17,7 @@ from seatrial.kube.policy import Attestation
 from seatrial.kube.workloads import MODEL_LABEL, VERSION_LABEL, observe, port_of
 from seatrial.metrics.counting import counting
 from seatrial.metrics.types import Request
+from seatrial.rollout.aftermath import late_request, weigh_late
 from seatrial.rollout.budgets import granted_by, least, paging, service_of
 from seatrial.rollout.counts import request_for
 from seatrial.rollout.evidence import weigh
@@ -26,13 +27,14 @@ from seatrial.rollout.world import Refusal, Wish, Workload, World
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from seatrial.api.trial import CheckRun
+    from seatrial.api.trial import CheckRun, ObjectiveEvidence, Trial
     from seatrial.controller.cache import Cache, Raw
     from seatrial.controller.configs import Configs
     from seatrial.controller.line import Line
     from seatrial.controller.probes import Probes
     from seatrial.kube.client import Kube
     from seatrial.metrics.types import Measurements, MetricSource
+    from seatrial.rollout.evidence import Service
     from seatrial.traffic.router import Router
 
 MEASURED = frozenset({Phase.TRIAL, Phase.PROMOTING, Phase.WATCHING})
@@ -146,14 +148,13 @@ class Observer:
         budgets = self._budgets(key, raw)
         evidence = status.trial.evidence if status.trial else ()
         if measured and status.trial and status.candidate and status.stable and status.phase in MEASURED:
-            objectives = status.trial.plan.objectives
             evidence = weigh(
                 status.trial,
                 status.candidate.hash,
                 status.stable.hash,
                 measured,
                 fresh_s=self._fresh_s,
-                service={planned.key: service_of(planned, budgets.get(planned.key)) for planned in objectives},
+                service=_services(status.trial, budgets),
             )
         world = World(
             now_s=self._clock(),
@@ -162,6 +163,7 @@ class Observer:
             workloads=self._workloads(key, self._prices(key, status)),
             route=self._router.read(raw, seen(self._cache, key)),
             evidence=evidence,
+            late=await self._late(key, status, budgets),
             targets_up=measured.targets_up if measured else {},
             unlabelled=measured.unlabelled if measured else {},
             metrics_down=measured.unavailable if measured else None,
@@ -179,6 +181,20 @@ class Observer:
             attested=await self._attested(raw, status),
         )
         return Sight(raw, status, world, {key: granted_by(budget) for key, budget in budgets.items()})
+
+    async def _late(
+        self, key: Key, status: ModelDeploymentStatus, budgets: Mapping[str, ObjectiveBudget]
+    ) -> tuple[ObjectiveEvidence, ...]:
+        """Have late labels judged while nothing is on trial; they come slowly, so nothing is kept between two looks."""
+        watch = status.label_watch
+        if not watch or status.candidate:
+            return ()
+        request = late_request(*key, watch)
+        if not request.slis:
+            return ()
+        measured = await self._senses.metrics.measure(request)
+        self._senses.metrics.forget(*key)
+        return weigh_late(watch, measured, fresh_s=self._fresh_s, service=_services(watch.trial, budgets))
 
     async def _attested(self, raw: Raw, status: ModelDeploymentStatus) -> bool:
         """Ask whether names under commands are proven, only while a command waits: at rest nothing is read."""
@@ -258,3 +274,8 @@ class Observer:
         if status.phase is Phase.STARTING:
             return await self._senses.metrics.measure(Request(*key, (status.candidate.hash,), (), {}))
         return None
+
+
+def _services(trial: Trial, budgets: Mapping[str, ObjectiveBudget]) -> dict[str, Service]:
+    """Say what budgets tell of the service, by objective of a trial."""
+    return {planned.key: service_of(planned, budgets.get(planned.key)) for planned in trial.plan.objectives}

@@ -22,6 +22,7 @@ from seatrial.rollout.labels import shown_labels
 from seatrial.rollout.machine import decide
 
 if TYPE_CHECKING:
+    from seatrial.api.trial import Trial
     from seatrial.controller.act import Actor
     from seatrial.controller.cache import Cache, Key
     from seatrial.controller.observe import Observer, Sight
@@ -188,12 +189,18 @@ def _without_counts(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
         Condition(c.type, c.status, c.reason, "", c.last_transition_time, c.observed_generation)
         for c in status.conditions
     )
-    trial = status.trial
-    if trial:
-        evidence = tuple((e.slo, e.objective, e.verdict, e.step_total, e.condemned_at) for e in trial.evidence)
-        status = replace(status, trial=replace(trial, evidence=evidence))  # type: ignore[arg-type] # only compared
+    if status.trial:
+        status = replace(status, trial=_uncounted(status.trial))
+    if status.label_watch:
+        watch = status.label_watch
+        status = replace(status, label_watch=replace(watch, trial=_uncounted(watch.trial)))
     if status.drift:
         status = replace(status, drift=shown(status.drift))
     if status.labels:
         status = replace(status, labels=shown_labels(status.labels))
     return replace(status, conditions=conditions, summary="")
+
+
+def _uncounted(trial: Trial) -> Trial:
+    evidence = tuple((e.slo, e.objective, e.verdict, e.step_total, e.condemned_at) for e in trial.evidence)
+    return replace(trial, evidence=evidence)  # type: ignore[arg-type] # only compared

@@ -56,8 +56,10 @@ class When(StrEnum):
     """Within a step of the trial."""
     WATCH = "watch"
     """After the promotion, while the old version is kept warm."""
+    COLD = "cold"
+    """After that, while the old version is kept without pods: it is started again."""
     LATER = "later"
-    """After that: they can still propose to return to a version that is kept cold."""
+    """After that: a person may still return to a version that is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +98,20 @@ class LabelJudgement:
     sentence: str
 
 
-def when(delay_s: float | None, *, step_s: float, watch_s: float) -> When:
+def when(delay_s: float | None, *, step_s: float, watch_s: float, cold_s: float = 0.0) -> When:
     """Say when labels may act, by how late they come.
 
     Parameters
     ----------
     delay_s
         The 95 % quantile of the label delay, in seconds; None while no label has come: then they are taken for late.
-    step_s, watch_s
-        How long the longest step and the watch last, in seconds.
+    step_s, watch_s, cold_s
+        How long the longest step, the watch and the watch of labels last, in seconds; both watches begin together.
     """
-    if delay_s is None or delay_s > watch_s + step_s:
+    if delay_s is None:
         return When.LATER
-    return When.STEP if delay_s <= step_s else When.WATCH
+    ends_s = {When.STEP: step_s, When.WATCH: step_s + watch_s, When.COLD: step_s + cold_s}
+    return next((act for act, end_s in ends_s.items() if delay_s <= end_s), When.LATER)
 
 
 def delay_quantile(buckets: Sequence[tuple[float, float]], quantile: float = _CAREFUL) -> float | None:

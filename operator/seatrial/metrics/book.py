@@ -135,6 +135,8 @@ class Book:
         route.newest_s = samples[-1][0]
         for account, weights in route.ways:
             account.ledger.add(series, weights, samples, reborn=route.target.reborn, born_at_zero=born_at_zero)
+            if account.counting and account.counting.elsewhere:  # these go on when the version's pods are gone
+                self._scrapes.update(at_s for at_s, _ in samples)
             account.sources.setdefault(pod_of(labels), {})[scraped(labels)] = route.newest_s
 
     def without_edge(self) -> Iterator[tuple[Account, Counting]]:

@@ -13,7 +13,8 @@ from seatrial.api.commands import Answer, Hold, Verb
 from seatrial.api.drift import RETRAIN_GATE
 from seatrial.api.fields import format_time
 from seatrial.api.status import UNDERWAY, Phase
-from seatrial.api.trial import Order, Return, Trial, VersionRef
+from seatrial.api.trial import Order, Return, Trial
+from seatrial.rollout.aftermath import formers
 from seatrial.rollout.retrain import approved, waiting
 from seatrial.rollout.steps import current_step
 from seatrial.rollout.world import Wish
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from seatrial.api.commands import Command
     from seatrial.api.status import ModelDeploymentStatus
+    from seatrial.api.trial import VersionRef
     from seatrial.rollout.world import World
 
     Done = tuple[ModelDeploymentStatus, str]
@@ -107,7 +109,8 @@ def _promote_full(status: ModelDeploymentStatus, world: World, command: Command)
 
 
 def _abort(status: ModelDeploymentStatus, _: World, command: Command) -> Done:
-    trial = _trial(status, UNDERWAY, "abort: nothing is on trial")
+    late = f", rollback returns to version {status.label_watch.former.label}" if status.label_watch else ""
+    trial = _trial(status, UNDERWAY, f"abort: nothing is on trial{late}")
     return _ordered(status, trial, command, f"version {trial.version.label} is rolled back")
 
 
@@ -164,6 +167,8 @@ def _retry(status: ModelDeploymentStatus, world: World, _: Command) -> Done:
 
 def _rollback(status: ModelDeploymentStatus, world: World, command: Command) -> Done:
     if status.phase in UNDERWAY and status.stable:
+        if status.trial and status.trial.returning and not command.version:
+            raise Unlawful(f"rollback: version {status.trial.version.label} is on its way back; abort ends that")
         if command.version and command.version not in {status.stable.hash, status.stable.label}:
             raise Unlawful(f"rollback: a version is on trial: only stable ({status.stable.label}) can be returned to")
         return _abort(status, world, command)
@@ -178,9 +183,7 @@ def _rollback(status: ModelDeploymentStatus, world: World, command: Command) -> 
 
 def _former(status: ModelDeploymentStatus, world: World, asked: str | None) -> VersionRef:
     """Find the former version that is meant, among those that still have a Deployment."""
-    out = [VersionRef(entry.hash, entry.label) for entry in reversed(status.draining)]
-    out += [VersionRef(entry.hash, entry.label) for entry in status.kept]
-    known = [version for version in out if version.hash in world.workloads and version.hash not in status.quarantined]
+    known = formers(status, world)
     found = [version for version in known if asked is None or asked in {version.hash, version.label}]
     if not found:
         names = ", ".join(f"{version.label} ({version.hash})" for version in known) or "none"

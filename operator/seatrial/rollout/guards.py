@@ -37,8 +37,8 @@ def superseded(status: ModelDeploymentStatus, world: World) -> str | None:
     wish, trial = world.wish, status.trial
     if not isinstance(wish, Wish) or not status.candidate or wish.version == status.candidate.hash:
         return None
-    if trial and trial.returning and wish.version in status.quarantined:
-        return None
+    if trial and trial.returning and (trial.fault or wish.version in status.quarantined):
+        return None  # a rollback that the operator has begun is brought to its end first
     return f"{on_trial(status)} is no longer wished for: the spec now asks for version {wish.label}"
 
 
@@ -92,6 +92,11 @@ def may_go_on(world: World) -> bool:
     return isinstance(world.wish, Wish) and not world.wish.paused
 
 
+def _goes_on(status: ModelDeploymentStatus, world: World) -> bool:
+    """Tell whether a version may take over all requests; a rollback waits for nobody."""
+    return may_go_on(world) or bool(status.trial and status.trial.fault)
+
+
 def window_closed(world: World) -> Closed | None:
     """Tell whether the user's change windows hold starts and steps now."""
     return closed(world.wish.windows, world.now_s) if isinstance(world.wish, Wish) else None
@@ -131,14 +136,14 @@ def may_get_weight(status: ModelDeploymentStatus, world: World) -> str | None:
 def straight_on(status: ModelDeploymentStatus, world: World) -> str | None:
     """A version that takes no steps, or no further ones, can get all requests: somebody asked for it."""
     trial = status.trial
-    if not status.candidate or not trial or not may_go_on(world) or not all_available(status, world):
+    if not status.candidate or not trial or not _goes_on(status, world) or not all_available(status, world):
         return None
     if status.phase is Phase.STARTING and model_waits(status, world):
         return None
     skipped = trial.ordered and trial.ordered.verb is Verb.PROMOTE_FULL
     if not (trial.returning or skipped) or not in_route(status, world, status.candidate.hash, intended_weight(status)):
         return None
-    why = f": {trial.ordered.sentence}" if trial.ordered else ", to which somebody returns"
+    why = f": {trial.ordered.sentence}" if trial.ordered else f": {trial.fault or 'somebody returns to it'}"
     return f"{on_trial(status)} gets all requests{why}"
 
 
@@ -188,7 +193,7 @@ def watch_over(status: ModelDeploymentStatus, world: World) -> str | None:
 
 
 def _serves_alone(status: ModelDeploymentStatus, world: World) -> bool:
-    if not status.candidate or not may_go_on(world) or not world.ready(status.candidate.hash):
+    if not status.candidate or not _goes_on(status, world) or not world.ready(status.candidate.hash):
         return False
     return in_route(status, world, status.candidate.hash, ALL)
 

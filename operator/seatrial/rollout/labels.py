@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from seatrial.api.labels import Labels
     from seatrial.api.status import ModelDeploymentStatus
+    from seatrial.api.trial import Plan, VersionRef
     from seatrial.metrics.label_types import LabelReadings
     from seatrial.rollout.world import World
 
@@ -55,8 +56,8 @@ def assess_labels(
     if not version:
         return None
     counts = readings.counts.get((namespace, rollout, version), LabelCounts())
-    step_s, watch_s = _times_s(status)
-    acts = when(delay_quantile(counts.delays), step_s=step_s, watch_s=watch_s)
+    step_s, watch_s, cold_s = _times_s(status)
+    acts = when(delay_quantile(counts.delays), step_s=step_s, watch_s=watch_s, cold_s=cold_s)
     if readings.unavailable:
         said = ("Unavailable", readings.unavailable, acts.value, labels.action)
         return LabelStatus(readings.at_s, version, *said)
@@ -99,29 +100,43 @@ def _judged(labels: Labels, counts: LabelCounts) -> Iterator[tuple[str, LabelJud
         yield gap.slice, weighed(found)
 
 
-def _times_s(status: ModelDeploymentStatus) -> tuple[float, float]:
-    """Tell how long the longest step and the watch last, in seconds; a version at rest has no step any more."""
+def _times_s(status: ModelDeploymentStatus) -> tuple[float, float, float]:
+    """Tell how long the longest step, the watch and that of labels last, in seconds; 0 for what there is not."""
     plan = status.trial.plan if status.trial else None
     if not plan:
-        return 0.0, 0.0
-    return max((step.lasts_s for step in plan.steps), default=0.0), plan.watch.for_ if plan.watch else 0.0
+        return 0.0, 0.0, 0.0
+    watch = plan.watch
+    longest_s = max((step.lasts_s for step in plan.steps), default=0.0)
+    return longest_s, watch.for_ if watch else 0.0, (watch.labels or 0.0) if watch else 0.0
+
+
+def frozen_plan(status: ModelDeploymentStatus) -> Plan | None:
+    """Find the plan by which labels are judged, whatever the ModelSLO says now; None at rest."""
+    if status.trial and status.candidate:
+        return status.trial.plan
+    return status.label_watch.trial.plan if status.label_watch else None
 
 
 def latest_labels(status: ModelDeploymentStatus, world: World) -> LabelStatus | None:
     """Take the newest finding; none when nobody asks for labels any more."""
-    plan = status.trial.plan if status.trial and status.candidate else None
+    plan = frozen_plan(status)
     asked = plan.labels if plan else world.wish.plan.labels if isinstance(world.wish, Wish) else status.labels
     return (world.labels or status.labels) if asked else None
 
 
 def mislabelled(status: ModelDeploymentStatus, world: World) -> str | None:
     """Say which limit labels have found broken, when the ModelSLO asks for a rollback then."""
+    return limit_broken(status, world, status.candidate) if status.candidate else None
+
+
+def limit_broken(status: ModelDeploymentStatus, world: World, version: VersionRef) -> str | None:
+    """Say which limit labels have found broken of a version, when the ModelSLO asks for a rollback then."""
     found = status.labels
-    if not found or not status.candidate or found.version != status.candidate.hash or world.override:
+    if not found or found.version != version.hash or world.override:
         return None
     if found.verdict != Verdict.Burning or found.action != "rollback":
         return None
-    return f"version {status.candidate.label} ({status.candidate.hash}) by its labels: {found.sentence}"
+    return f"version {version.label} ({version.hash}) by its labels: {found.sentence}"
 
 
 def labels_good(found: LabelStatus) -> tuple[str, str, str]:

@@ -22,8 +22,9 @@ The order of the table is the order of precedence:
   hold the weight where it is, until the strategy's deadline says otherwise.
 
 A candidate that has all requests may still be watched (phase Watching): it is judged on, and stable keeps its pods, so
-that a rollback stays one move. It is called stable only after that. Commands of people are obeyed before the table is
-asked; what they leave is an order that one of its rows carries out.
+that a rollback stays one move. It is called stable only after that. Labels may find it at fault even later, when the
+version before has no pods any more: that one is started again, as if somebody returned to it (aftermath.py). Commands
+of people are obeyed before the table is asked; what they leave is an order that one of its rows carries out.
 
 Two special cases win over simplicity:
 
@@ -39,7 +40,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from seatrial.api.status import UNDERWAY, Phase
-from seatrial.rollout import faults, guards, moves
+from seatrial.rollout import aftermath, faults, guards, moves
 from seatrial.rollout.commands import obey, pending
 from seatrial.rollout.copies import remembered
 from seatrial.rollout.decision import Decision, Notice
@@ -121,6 +122,15 @@ TRANSITIONS = (
         warning=True,
     ),
     Transition(
+        "late labels",
+        frozenset({P.STABLE, P.ROLLED_BACK}),
+        faults.enforced(aftermath.late_labels),
+        moves.begin_rollback,
+        P.STARTING,
+        "RollingBack",
+        warning=True,
+    ),
+    Transition(
         "back to stable", frozenset({P.ROLLED_BACK}), guards.stable_wished, moves.rest, P.STABLE, "BackToStable"
     ),
     Transition(
@@ -143,6 +153,15 @@ TRANSITIONS = (
     Transition("step passed", frozenset({P.TRIAL}), guards.step_passed, moves.next_step, P.TRIAL, "StepStarted"),
     Transition(
         "last step passed", frozenset({P.TRIAL}), guards.last_step_passed, moves.all_traffic, P.PROMOTING, "Promoting"
+    ),
+    Transition(
+        "former is back",
+        frozenset({P.PROMOTING}),
+        aftermath.former_is_back,
+        moves.promote,
+        P.ROLLED_BACK,
+        "RolledBack",
+        warning=True,
     ),
     Transition("to be watched", frozenset({P.PROMOTING}), guards.to_be_watched, moves.watch, P.WATCHING, "Watching"),
     Transition("watch over", frozenset({P.WATCHING}), guards.watch_over, moves.promote, P.STABLE, "Promoted"),
@@ -230,5 +249,8 @@ def _look_again_s(status: ModelDeploymentStatus, world: World, look_s: float) ->
     if isinstance(world.wish, Wish):
         shut = closed(world.wish.windows, world.now_s)
         waits += [shut.opens_at_s - world.now_s] if shut else []
-        waits += [kept.since + world.wish.keep.for_ - world.now_s for kept in status.kept if world.wish.keep]
+        aging = [kept for kept in status.kept if kept.hash != aftermath.guarded(status)]
+        waits += [kept.since + world.wish.keep.for_ - world.now_s for kept in aging if world.wish.keep]
+    if status.label_watch:
+        waits.append(aftermath.looks_in_s(status.label_watch, world.now_s, look_s))
     return min(waits, default=None)

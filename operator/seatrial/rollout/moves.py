@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from seatrial.api.sights import Restarts
 from seatrial.api.status import Draining, HistoryEntry, Outcome
 from seatrial.api.trial import Trial, VersionRef
+from seatrial.rollout import aftermath
 from seatrial.rollout.counts import look_afresh, open_step
 from seatrial.rollout.guards import serving_version
 from seatrial.rollout.pods import pods_of_trial
@@ -40,12 +41,27 @@ def begin_return(status: ModelDeploymentStatus, world: World, _: str) -> ModelDe
     if not isinstance(world.wish, Wish) or not status.return_to or not status.stable:
         return status
     version = status.return_to.version
-    return replace(
-        _quarantining(_unkept(status, version.hash), status.stable.hash),
-        candidate=version,
-        return_to=None,
-        trial=Trial(version=version, started_at=world.now_s, plan=world.wish.plan, returning=True),
+    return _returning(status, Trial(version, world.now_s, world.wish.plan, returning=True))
+
+
+def begin_rollback(status: ModelDeploymentStatus, world: World, _: str) -> ModelDeploymentStatus:
+    """Take the version before as candidate, because labels found stable at fault; stable serves until it is ready."""
+    watch, fault = status.label_watch, aftermath.found(status, world)
+    if not watch or not fault:
+        return status
+    bad = watch.trial
+    entry = HistoryEntry(
+        bad.version.hash, bad.version.label, Outcome.ROLLED_BACK, bad.started_at, world.now_s, fault, bad.ready_in
     )
+    begun = _returning(status, Trial(watch.former, world.now_s, bad.plan, returning=True, fault=fault))
+    return replace(begun, history=(entry, *status.history)[:MAX_HISTORY])
+
+
+def _returning(status: ModelDeploymentStatus, trial: Trial) -> ModelDeploymentStatus:
+    """Begin the trial of a former version; what it replaces is not tried again."""
+    known = _unkept(status, trial.version.hash)
+    known = _quarantining(known, status.stable.hash) if status.stable else known
+    return replace(known, candidate=trial.version, return_to=None, label_watch=None, trial=trial)
 
 
 def first_step(status: ModelDeploymentStatus, world: World, _: str) -> ModelDeploymentStatus:
@@ -109,6 +125,7 @@ def promote(status: ModelDeploymentStatus, world: World, why: str) -> ModelDeplo
         stable=status.candidate,
         candidate=None,
         draining=(*status.draining, *old),
+        label_watch=aftermath.begun(status, world),
     )
 
 
@@ -120,6 +137,8 @@ def drop_candidate(status: ModelDeploymentStatus, world: World, why: str) -> Mod
 def roll_back(status: ModelDeploymentStatus, world: World, why: str) -> ModelDeploymentStatus:
     """Take the candidate out of traffic in one step, and remember not to try it again."""
     closed = _without_candidate(_closed(status, world, Outcome.ROLLED_BACK, why))
+    if _never_back(status.trial):
+        return closed
     return _quarantining(closed, status.candidate.hash if status.candidate else "")
 
 
@@ -154,8 +173,13 @@ def _unkept(status: ModelDeploymentStatus, version: str) -> ModelDeploymentStatu
 def _without_candidate(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
     if not status.candidate:
         return status
-    gone = Draining(status.candidate.hash, status.candidate.label)
+    gone = Draining(status.candidate.hash, status.candidate.label, keep=_never_back(status.trial))
     return replace(status, candidate=None, draining=(*status.draining, gone))
+
+
+def _never_back(trial: Trial | None) -> bool:
+    """Tell whether a former version was on its way back and got no request: nothing new is known of it."""
+    return bool(trial and trial.returning and trial.weighted_at is None)
 
 
 def _closed(status: ModelDeploymentStatus, world: World, outcome: Outcome, why: str) -> ModelDeploymentStatus:
@@ -169,5 +193,6 @@ def _closed(status: ModelDeploymentStatus, world: World, outcome: Outcome, why: 
         started_at=status.trial.started_at,
         ended_at=world.now_s,
         sentence=why,
+        ready_in=status.trial.ready_in,
     )
     return replace(status, history=(entry, *status.history)[:MAX_HISTORY])

@@ -8,11 +8,13 @@ from seatrial.api.fields import format_time
 from seatrial.judge.types import Verdict
 from seatrial.rollout.decision import Notice
 from seatrial.rollout.retrain import WAITING, waits
+from seatrial.rollout.undecided import action_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from seatrial.api.status import ModelDeploymentStatus
+    from seatrial.api.trial import Trial
 
 TOLD = frozenset({"Accepted", "MetricsAvailable", "SplitAsTold", "DriftFree", "LabelsGood", "CostInBounds"})
 """Conditions whose change is told by itself; what the others say follows from a move that is told."""
@@ -25,6 +27,7 @@ def notices(before: ModelDeploymentStatus, after: ModelDeploymentStatus, moved: 
         *_conditions(before, after),
         *_verdict(before, after),
         *_untaken(before, after),
+        *_label_watch(before, after),
         *_override(before, after),
         *_answers(before, after),
         *_fallback(before, after),
@@ -53,9 +56,27 @@ def _verdict(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Ite
 
 
 def _untaken(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Iterator[Notice]:
-    new = after.trial.would_have_rolled_back if after.trial else None
-    if new and not (before.trial and before.trial.would_have_rolled_back):
-        yield Notice("Warning", "WouldHaveRolledBack", f"mode observe, so nothing was done: {new.sentence}")
+    for old, new in ((before.trial, after.trial), (_late(before), _late(after))):
+        found = new.would_have_rolled_back if new else None
+        if found and not (old and old.would_have_rolled_back):
+            yield Notice("Warning", "WouldHaveRolledBack", f"mode observe, so nothing was done: {found.sentence}")
+
+
+def _late(status: ModelDeploymentStatus) -> Trial | None:
+    return status.label_watch.trial if status.label_watch else None
+
+
+def _label_watch(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Iterator[Notice]:
+    """Tell of labels that burn and lead to nothing, because owners asked so, and of the end of the watch."""
+    old, new = _late(before), _late(after)
+    burnt = {entry.objective for entry in old.evidence if entry.verdict == Verdict.Burning} if old else set()
+    for entry in new.evidence if new else ():
+        told = action_on(new, entry) != "auto" and entry.objective not in burnt
+        if entry.verdict == Verdict.Burning and told:
+            yield Notice("Warning", "Burning", f"{entry.slo}/{entry.objective}, by late labels: {entry.sentence}")
+    if old and not new and after.stable == old.version and not after.candidate:
+        said = f"labels of version {old.version.label} are no longer watched: nothing returns to an older version now"
+        yield Notice("Normal", "LabelWatchEnded", f"{said} unless somebody asks for it")
 
 
 def _fallback(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Iterator[Notice]:

@@ -51,7 +51,9 @@ def replicas(status: ModelDeploymentStatus, world: World) -> Mapping[str, int]:
     """Tell how many pods the versions that serve are to have."""
     serving = [ref.hash for ref in (status.stable, status.candidate) if ref]
     if not isinstance(world.wish, Wish):
-        return {version: world.workloads[version].desired for version in serving if version in world.workloads}
+        there = {version: world.workloads[version].desired for version in serving if version in world.workloads}
+        # Without a spec that can be used, a former version that has no pods gets as many as the one that serves.
+        return {version: pods or max(1, *there.values()) for version, pods in there.items()}
     fixed = dict.fromkeys(serving, world.wish.replicas)
     if _swaps(status, world) and status.stable and status.candidate:
         workload = world.workloads.get(status.candidate.hash)

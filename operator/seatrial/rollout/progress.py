@@ -8,6 +8,7 @@ from seatrial.api.fields import format_duration, format_time
 from seatrial.api.status import Phase
 from seatrial.judge.types import Verdict
 from seatrial.rollout import guards, seaworthy
+from seatrial.rollout.aftermath import watched_labels
 from seatrial.rollout.blame import held_by_drift
 from seatrial.rollout.steps import current_step, described
 from seatrial.rollout.target import intended_weight
@@ -32,6 +33,8 @@ def progress(status: ModelDeploymentStatus, world: World, worst: ObjectiveEviden
     worst
         The objective that says most against the version on trial.
     """
+    if status.trial and status.trial.fault and status.candidate and status.stable:
+        return _rolling_back(status, world, status.trial)
     if isinstance(world.wish, Refusal):
         return "False", world.wish.reason, f"nothing moves on: {world.wish.sentence}"
     match status.phase:
@@ -48,6 +51,16 @@ def progress(status: ModelDeploymentStatus, world: World, worst: ObjectiveEviden
             return _watching(status, worst)
         case Phase.STABLE | Phase.ROLLED_BACK:
             return _at_rest(status, world)
+
+
+def _rolling_back(status: ModelDeploymentStatus, world: World, trial: Trial) -> Found:
+    """Say how far a former version is that has to be started before it gets all requests back."""
+    workload = world.workloads.get(trial.version.hash)
+    pods = f"{workload.ready} of {workload.desired} pods are ready" if workload else "its pods are being created"
+    if workload and (why := workload.crash_looping or workload.stuck):
+        pods += f": {why}"
+    serves = f"version {status.stable.label} serves meanwhile" if status.stable else ""
+    return "True", "RollingBack", f"version {trial.version.label} is started again, {pods}; {serves}. {trial.fault}"
 
 
 def _starting(status: ModelDeploymentStatus, world: World) -> Found:
@@ -174,7 +187,8 @@ def _at_rest(status: ModelDeploymentStatus, world: World) -> Found:
         return "False", "Pending", "no version is wished for"
     label = status.stable.label
     if world.wish.version == status.stable.hash:
-        return "False", "Complete", f"version {label} serves all requests"
+        late = f"; {watched_labels(status.label_watch)}" if status.label_watch else ""
+        return "False", "Complete", f"version {label} serves all requests{late}"
     if world.wish.version in status.quarantined:
         fate = next(
             (entry.sentence for entry in status.history if entry.hash == world.wish.version), "it was rolled back"

@@ -11,6 +11,7 @@ from seatrial.judge.judge import SEVERITY
 from seatrial.judge.split import SplitStep, check_split
 from seatrial.judge.types import Verdict
 from seatrial.rollout import seaworthy
+from seatrial.rollout.aftermath import way_back
 from seatrial.rollout.blame import drift_free
 from seatrial.rollout.cost import cost_in_bounds
 from seatrial.rollout.fallback import why_active
@@ -57,6 +58,7 @@ def report(status: ModelDeploymentStatus, world: World, wanted: Target) -> Model
         verdict=worst.verdict if worst else "",
         summary=progressing[2],
         budget=world.budget,
+        way_back=way_back(status, world),
         conditions=tuple(_condition(status, world, kind, *what) for kind, what in found.items()),
     )
 

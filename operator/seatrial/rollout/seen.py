@@ -10,7 +10,7 @@ from seatrial.api.sights import Split, Untaken
 from seatrial.api.status import Kept, Phase, Queued
 from seatrial.api.templates import BESIDE
 from seatrial.api.trial import CheckRun
-from seatrial.rollout import faults, guards, seaworthy
+from seatrial.rollout import aftermath, faults, guards, seaworthy
 from seatrial.rollout.blame import latest
 from seatrial.rollout.cost import costed
 from seatrial.rollout.experiment import experiment_result
@@ -41,6 +41,7 @@ def note(status: ModelDeploymentStatus, world: World) -> ModelDeploymentStatus:
     status = replace(status, paused=_lasting(status.paused, world), override=_lasting(status.override, world))
     draining = tuple(_drains(entry, world.route, world.now_s) for entry in status.draining if _there(entry, world))
     status = replace(status, drift=latest(status, world), labels=latest_labels(status, world))
+    status = aftermath.noted(status, world)
     status = _keep(replace(status, draining=draining), world)
     status = watch_pages(status, world)
     if not status.trial or not status.candidate:
@@ -77,10 +78,13 @@ def _keep(status: ModelDeploymentStatus, world: World) -> ModelDeploymentStatus:
         return status
     waits = still_draining(status, world.now_s, drain_s(status, world))
     routed = world.route.weights if world.route else {}
-    over = [entry for entry in status.draining if entry.keep and entry.hash not in {*waits, *routed}]
+    guarded = aftermath.guarded(status)
+    going = [entry for entry in status.draining if entry.hash not in {*waits, *routed}]
+    over = [entry for entry in going if entry.keep or entry.hash == guarded]
     kept = (*(Kept(entry.hash, entry.label, world.now_s) for entry in reversed(over)), *status.kept)
-    fresh = (k for k in kept if k.hash in world.workloads and world.now_s - k.since < keep.for_)
-    stays = tuple(fresh)[: keep.versions]
+    there = [k for k in kept if k.hash in world.workloads]
+    fresh = [k for k in there if world.now_s - k.since < keep.for_][: keep.versions]
+    stays = tuple(k for k in there if k in fresh or k.hash == guarded)
     names = {entry.hash for entry in stays}
     # What is over and not kept drains on as what goes: it is forgotten only when nothing of it is left.
     draining = (replace(entry, keep=False) if entry in over else entry for entry in status.draining)
@@ -123,6 +127,8 @@ def _step_clock(status: ModelDeploymentStatus, trial: Trial, world: World) -> Tr
     trial = replace(trial, pods=pods_of_trial(status, world))
     if enough:
         trial = replace(trial, unready_since=None)
+        if waiting and trial.ready_in is None:
+            trial = replace(trial, ready_in=max(1.0, float(round(world.now_s - trial.started_at))))
     elif trial.unready_since is None:
         trial = replace(trial, unready_since=world.now_s)
     if status.phase is not Phase.TRIAL:

@@ -19,7 +19,7 @@ from seatrial.rollout.world import Wish
 if TYPE_CHECKING:
     from seatrial.api.status import ModelDeploymentStatus
     from seatrial.api.strategy import Policy, Undecided
-    from seatrial.api.trial import ObjectiveEvidence
+    from seatrial.api.trial import ObjectiveEvidence, Trial
     from seatrial.rollout.world import World
 
 
@@ -33,14 +33,14 @@ def blocking(status: ModelDeploymentStatus, world: World) -> tuple[ObjectiveEvid
         entry
         for entry in world.evidence
         if entry.verdict != Verdict.Healthy
-        and action_on(status, entry) != "notify"
+        and action_on(status.trial, entry) != "notify"
         and (asked is None or _key(entry) in asked)
     )
 
 
-def action_on(status: ModelDeploymentStatus, entry: ObjectiveEvidence) -> str:
+def action_on(trial: Trial | None, entry: ObjectiveEvidence) -> str:
     """Tell what the plan asks for when an objective burns."""
-    objectives = status.trial.plan.objectives if status.trial else ()
+    objectives = trial.plan.objectives if trial else ()
     return next((planned.rollback.action for planned in objectives if planned.key == _key(entry)), "auto")
 
 

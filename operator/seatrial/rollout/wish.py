@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from seatrial.api.commands import Command
 from seatrial.api.model_deployment import ModelDeploymentSpec
 from seatrial.api.model_slo import ModelSLOSpec
+from seatrial.api.templates import LABELLED
 from seatrial.api.trial import Plan
 from seatrial.rollout.budgets import planned_by
 from seatrial.rollout.capacity import Scaling
@@ -21,7 +22,9 @@ from seatrial.rollout.world import Refusal, Wish
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from seatrial.api.strategy import Step
+    from seatrial.api.labels import Labels
+    from seatrial.api.strategy import Step, Watch
+    from seatrial.api.trial import PlannedObjective
     from seatrial.metrics.types import Sli
     from seatrial.rollout.versions import Content
 
@@ -52,7 +55,7 @@ def wish_of(
         parsed = ModelDeploymentSpec.model_validate(spec)
     except ValidationError as error:
         return Refusal("InvalidSpec", _sentence("this ModelDeployment", error))
-    objectives = []
+    objectives: list[PlannedObjective] = []
     read: dict[str, ModelSLOSpec] = {}
     for ref in parsed.slos:
         if ref.name not in slos:
@@ -75,6 +78,7 @@ def wish_of(
         cost = _only("cost", {name: slo.cost for name, slo in read.items()})
         check_windows(parsed.strategy.windows)
         _check_named(parsed.strategy.steps, [planned.key for planned in objectives])
+        _labels_to_watch(parsed.strategy.watch, objectives, judged)
     except ValueError as error:
         return Refusal("InvalidSpec", str(error))
     plan = Plan(
@@ -114,6 +118,18 @@ def wish_of(
 def commands_of(spec: Mapping[str, Any]) -> tuple[Command, ...]:
     """Read what people ask for; a command is readable even when the rest of the spec can't be used."""
     return tuple(_COMMANDS.validate_python(spec.get("commands") or ()))
+
+
+def _labels_to_watch(watch: Watch | None, objectives: list[PlannedObjective], labels: Labels | None) -> None:
+    """Refuse to watch labels that nobody judges."""
+    if not watch or watch.labels is None or labels:
+        return
+    if not any(planned.objective.sli.template in LABELLED for planned in objectives):
+        templates = " or ".join(sorted(LABELLED))
+        raise ValueError(
+            f"strategy.watch.labels waits for labels, but no ModelSLO judges any: it takes an objective with template "
+            f"{templates}, or labels"
+        )
 
 
 def _only(part: str, said: Mapping[str, T | None]) -> T | None:

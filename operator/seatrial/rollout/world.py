@@ -185,6 +185,8 @@ class World:
         Pods that Prometheus scrapes without the labels that name their version, by version.
     metrics_down
         Why the metrics source can't be read, in one sentence; None when it answers or wasn't asked.
+    late
+        What labels say of the promoted version while they are watched, judged, by objective.
     budget
         What is left of the error budget, as the column shows it.
     paging
@@ -217,6 +219,7 @@ class World:
     workloads: Mapping[str, Workload] = field(default_factory=dict)
     route: RouteView | None = None
     evidence: tuple[ObjectiveEvidence, ...] = ()
+    late: tuple[ObjectiveEvidence, ...] = ()
     targets_up: Mapping[str, int] = field(default_factory=dict)
     unlabelled: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     metrics_down: str | None = None

@@ -6,12 +6,22 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from seatrial.api.aftermath import LabelWatch
 from seatrial.api.capacity import OpenInference, Readiness
 from seatrial.api.cost import Cost, CostStatus
 from seatrial.api.drift import DriftStatus
 from seatrial.api.labels import LabelStatus
 from seatrial.api.sights import Restarts
-from seatrial.api.status import DEPLOYMENT_STATUS, Draining, ModelDeploymentStatus, Phase, dump
+from seatrial.api.status import (
+    DEPLOYMENT_STATUS,
+    Draining,
+    HistoryEntry,
+    Kept,
+    ModelDeploymentStatus,
+    Outcome,
+    Phase,
+    dump,
+)
 from seatrial.api.strategy import Check, Experiment, Gate, Keep, Match, Step, Watch
 from seatrial.api.trial import CheckRun, Order, Trial, VersionRef
 from seatrial.judge.types import Verdict
@@ -139,6 +149,38 @@ def watching(held_s: float = 60.0) -> ModelDeploymentStatus:
     return watched(replace(on_trial(len(STEPS) - 1, held_s), phase=Phase.WATCHING))
 
 
+def late(**changes: Any) -> ModelDeploymentStatus:
+    """Make the status of a stable B whose late labels are watched, with A kept without pods to be returned to."""
+    accuracy = objective("accuracy")
+    sli = accuracy.objective.sli.model_copy(update={"template": "label-accuracy", "server": None})
+    accuracy = replace(accuracy, objective=accuracy.objective.model_copy(update={"sli": sli}))
+    plan = replace(PLAN, objectives=(objective(), accuracy), watch=Watch(for_=600.0, labels=86400.0))
+    trial = Trial(B, NOW - 9000, plan, NOW - 8000, 1, NOW - 7000, ready_in=20.0)
+    return ModelDeploymentStatus(
+        phase=Phase.STABLE,
+        stable=B,
+        trial=trial,
+        kept=(Kept(A.hash, A.label, NOW - 6000),),
+        history=(
+            HistoryEntry(B.hash, B.label, Outcome.PROMOTED, NOW - 9000, NOW - 6400, "it was good", 20.0),
+            HistoryEntry(A.hash, A.label, Outcome.DEPLOYED, NOW - 99000, NOW - 98000, "the first one", 43.0),
+        ),
+        label_watch=LabelWatch(A, NOW - 6400, NOW - 7000 + 86400, replace(trial, **changes)),
+    )
+
+
+def coming_back() -> ModelDeploymentStatus:
+    """Make the status of a former version, B, which has all requests again, since labels found A at fault."""
+    status = promoting()
+    assert status.trial
+    trial = replace(status.trial, ready_in=43.0, returning=True, fault="version 1 was often wrong")
+    return replace(status, trial=trial, quarantined=(A.hash,))
+
+
+COLD = {A.hash: pods(A, ready=0, desired=0), B.hash: pods(B)}
+"""The pods of B, and none of A."""
+
+
 def too_dear(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
     """Let the predictions of the version on trial have cost more than they may."""
     assert status.trial
@@ -215,6 +257,7 @@ RESTING = {
     "deploying": deploying(),
     "stable": stable(),
     "rolled back": rolled_back(),
+    "labels watched": late(),
 }
 EVERY = RESTING | UNDERWAY
 
@@ -223,12 +266,13 @@ def at_ease(status: ModelDeploymentStatus, **changes: Any) -> World:
     """Make the world in which everything is as the status wants it, with some changes."""
     there = [ref for ref in (status.stable, status.candidate) if ref]
     gone = [VersionRef(entry.hash, entry.label) for entry in status.draining]
+    cold = {entry.hash: pods(VersionRef(entry.hash, entry.label), ready=0, desired=0) for entry in status.kept}
     measured = status.phase in {Phase.TRIAL, Phase.PROMOTING, Phase.WATCHING}
     world = World(
         now_s=NOW,
         generation=4,
         wish=wish(there[-1] if there else A),
-        workloads={ref.hash: pods(ref) for ref in (*there, *gone)},
+        workloads={ref.hash: pods(ref) for ref in (*there, *gone)} | cold,
         evidence=(evidence(),) if measured else (),
         targets_up={ref.hash: PODS for ref in there},
     )

@@ -90,7 +90,7 @@ REFUSED = {
     "rollback to a stranger": (
         replace(b.stable(), kept=(KEPT,)),
         ask(Verb.ROLLBACK, version="9"),
-        "9 is not there any more; to be returned to: none",
+        "9 is not there any more; to be returned to: 3 (cccccccccc)",
     ),
     "rollback of a trial to a third version": (
         b.on_trial(),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 WORSE = (b.evidence(bad=300),)
 BURNING = (b.evidence(Verdict.Burning, bad=300),)
+BURNT_LATE = (b.evidence(Verdict.Burning, bad=300, objective="accuracy"),)
 LATE = b.NOW - b.PLAN.ready_deadline
 
 
@@ -108,6 +109,17 @@ CASES = {
     "return asked": case(
         replace(b.stable(), return_to=Return(b.C, "ann asked for it")), "version 3 (cccccccccc) is returned to: ann"
     ),
+    "late labels": case(
+        b.late(),
+        "burns its error budget, scorer/accuracy: 300 of 1000 requests were bad. Version 1 gets all requests back. "
+        "Instant rollback: no, version 1 is cold: it needs about 43s to start",
+        late=BURNT_LATE,
+    ),
+    "former is back": case(
+        b.coming_back(),
+        "version 2 (bbbbbbbbbb) was ready 43s after it was asked for and has all requests: version 1 was often wrong",
+        wish=b.wish(b.A),
+    ),
     "straight on": case(b.ordered(b.starting(), Verb.PROMOTE_FULL), "gets all requests: ann asked for it"),
     "to be watched": case(b.watched(b.promoting()), "is watched; version 1 is kept warm for 10m"),
     "watch over": case(b.watching(b.WATCH.for_), "was watched for 10m and is stable now"),
@@ -183,6 +195,8 @@ EXCLUSIVE = {
     ("back to stable", "new version"),  # the wish is stable or it isn't
     ("step passed", "last step passed"),  # a step is the last one or it isn't
     ("to be watched", "all traffic seen"),  # the strategy asks for a watch or it doesn't
+    ("former is back", "to be watched"),  # what comes back is not watched
+    ("superseded", "former is back"),  # a rollback is brought to its end whatever is wished
 }
 """Pairs of rows whose guards can't both hold in one state, so that their order says nothing."""
 
@@ -211,7 +225,7 @@ def two_objectives(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
 def both(first: str, second: str) -> tuple[ModelDeploymentStatus, World]:  # noqa: C901, PLR0912 - one line for each row
     """Make a state in which two rows are due at once."""
     pair = {first, second}
-    status = BASES.get(second, BASES.get(first, done(0)))
+    status = b.coming_back() if "former is back" in pair else BASES.get(second, BASES.get(first, done(0)))
     changes: dict[str, Any] = {}
     if "other signature" in pair:
         status, changes["fitness"] = OTHER_SIGNATURE, MISFIT
@@ -252,6 +266,12 @@ def both(first: str, second: str) -> tuple[ModelDeploymentStatus, World]:  # noq
         status, changes = b.deploying(), {"wish": b.wish(b.C)}
     if pair == {"status lost", "first version"}:
         status, changes = b.pending(), {"workloads": {b.A.hash: b.pods(b.A)}, "route": route(a=100)}
+    if "late labels" in pair:
+        wished = {"back to stable": b.B, "new version": b.C}.get(second, b.B)
+        status = replace(b.late(), phase=Phase.ROLLED_BACK, quarantined=(b.C.hash,) if wished is b.B else ())
+        changes = {"wish": b.wish(wished), "late": BURNT_LATE}
+    if pair == {"return asked", "late labels"}:
+        return replace(status, return_to=Return(b.A, "ann asked for it")), b.at_ease(status, **changes)
     if "return asked" in pair:
         wished = b.A if "back to stable" in pair else b.B
         status = b.rolled_back() if "back to stable" in pair else b.stable()
@@ -261,7 +281,15 @@ def both(first: str, second: str) -> tuple[ModelDeploymentStatus, World]:  # noq
 
 
 NEEDS_WEIGHT = {"burning", "undecided", "check failed", "experiment lost", "restarts"}
-NEEDS_PODS = {"seaworthy", "step passed", "last step passed", "all traffic seen", "straight on", "to be watched"}
+NEEDS_PODS = {
+    "seaworthy",
+    "step passed",
+    "last step passed",
+    "all traffic seen",
+    "straight on",
+    "to be watched",
+    "former is back",
+}
 NEEDS_HEALTH = {"step passed", "last step passed"}
 ONLY_AT_A_STEP = {"undecided", "check failed", "experiment lost"}
 ORDERS = {"aborted", "straight on"}
@@ -276,7 +304,7 @@ def can_both_be_due(first: str, second: str) -> bool:
         pair == {"seaworthy", "other signature"},  # what differs gets no weight
         "not ready" in pair and pair & NEEDS_PODS,
         pair & {"burning", "undecided"} and pair & NEEDS_HEALTH,  # what is not Healthy passes no step
-        pair & ONLY_AT_A_STEP and pair & {"all traffic seen", "to be watched", *WATCH_ROWS},
+        pair & ONLY_AT_A_STEP and pair & {"all traffic seen", "to be watched", "former is back", *WATCH_ROWS},
         "not ready" in pair and pair & {"undecided", "experiment lost"},  # a step without pods has no clock
         pair <= ONLY_AT_A_STEP,  # a step is of one kind
         pair & {"check failed", "experiment lost"} and "last step passed" in pair,  # they stand before the last step

@@ -89,8 +89,7 @@ def versions(view: View) -> RenderableType:
         shares = {status.candidate.hash: status.weight}
     if status.stable:
         rest = 100 - sum(shares.values())
-        warm = "; keeps its pods: a rollback takes one step" if status.phase in UNDERWAY else ""
-        table.add_row("stable", status.stable.label, status.stable.hash, f"{rest} % of the requests{warm}")
+        table.add_row("stable", status.stable.label, status.stable.hash, f"{rest} % of the requests")
     if status.candidate:
         share = shares.get(status.candidate.hash, 0)
         table.add_row("candidate", status.candidate.label, status.candidate.hash, f"{share} % of the requests")
@@ -99,10 +98,14 @@ def versions(view: View) -> RenderableType:
         table.add_row("draining", drained.label, drained.hash, f"answers what is in flight{kept}")
     for former in status.kept:
         since = f"without pods since {clock_time(former.since)}; a rollback to it has to start them first"
+        if status.label_watch and status.label_watch.former.hash == former.hash:
+            since += f"; kept for late labels until {clock_time(status.label_watch.until)}"
         table.add_row("kept", former.label, former.hash, since)
     for quarantined in status.quarantined:
         label = next((entry.label for entry in status.history if entry.hash == quarantined), "")
         table.add_row("quarantined", label, quarantined, "was rolled back; `retry` lets it be tried again")
+    if status.way_back:
+        table.add_row("way back", "", "", f"instant rollback: {status.way_back.sentence}")
     return table
 
 
@@ -122,7 +125,8 @@ def steps(view: View) -> RenderableType | None:
     if trial.plan.watch:
         mark = "▶" if status.phase is Phase.WATCHING else "·"
         since = _since(trial) if status.phase is Phase.WATCHING else ""
-        table.add_row(mark, "", f"is watched with all requests for {age(trial.plan.watch.for_)}{since}")
+        late = f", then by labels until {age(trial.plan.watch.labels)}" if trial.plan.watch.labels else ""
+        table.add_row(mark, "", f"is watched with all requests for {age(trial.plan.watch.for_)}{late}{since}")
     return table
 
 
@@ -282,6 +286,7 @@ def details(view: View) -> RenderableType:
         ("Held by people", _holds(view)),
         ("Steps", steps(view)),
         ("Evidence" if status.candidate else "Evidence of the last trial", judged),
+        ("Late labels", evidence(late.trial) if (late := status.label_watch) else None),
         ("Would have been rolled back", Text(untaken.sentence) if untaken else None),
         ("Drift", _drift(view)),
         ("Labels", _labels(view)),
