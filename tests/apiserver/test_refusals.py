@@ -31,6 +31,10 @@ NEVER_FIRES = (
 FULL_MARKS = "a target of 100 percent leaves no error budget: no version could ever pass; use for example '99.99'"
 RATIO = "the target is a percentage of good events, not a ratio: write '99.9', not '0.999'"
 HOST = "a host name is lower-case and has no scheme, port or path: scorer.example.com or *.example.com"
+LABELS_OUTLAST = (
+    "spec.strategy.watch: Invalid value: labels are watched for longer than `for`: "
+    "both count from when the version has all requests"
+)
 RISING = "spec.strategy.steps: Invalid value: weights must rise from step to step: for example 1, 10, 50"
 
 ENDS = "freeze and override need `until`, the time at which they end; other commands have none"
@@ -49,6 +53,18 @@ BAD_DEPLOYMENTS: dict[str, tuple[dict[str, Any], str]] = {
     "empty steps": (
         {"spec__strategy__steps": []},
         "spec.strategy.steps: Invalid value: a trial needs at least one step: for example {weight: 10, for: 10m}",
+    ),
+    "labels watched for as long": (
+        {"spec__strategy__watch": {"for": "1h30m", "labels": "90m"}},
+        LABELS_OUTLAST,
+    ),
+    "labels watched for less": (
+        {"spec__strategy__watch": {"for": "2d", "labels": "47h59m59s999ms"}},
+        LABELS_OUTLAST,
+    ),
+    "labels watched for no time": (
+        {"spec__strategy__watch": {"for": "1h", "labels": "soon"}},
+        f'spec.strategy.watch.labels: Invalid value: "soon": {DURATION}',
     ),
     "no steps": ({"spec__strategy__steps": None}, "spec.strategy.steps: Required value"),
     "weight 0": (
@@ -466,7 +482,7 @@ GOOD: dict[str, dict[str, Any]] = {
             {"experiment": {"match": {"cookie": "group", "value": "b"}, "objective": "fraud-scorer/availability"}},
             {"weight": 50, "for": "10m"},
         ],
-        spec__strategy__watch={"for": "24h"},
+        spec__strategy__watch={"for": "24h", "labels": "21d"},
         spec__strategy__windows=[{"cron": "0 9 * * 1-5", "for": "8h", "timeZone": "Europe/Berlin"}],
         spec__strategy__sticky={"cookie": "seatrial"},
         spec__strategy__keep={"versions": 1, "for": "7d"},

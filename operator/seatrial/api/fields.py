@@ -46,7 +46,12 @@ def matches(pattern: str, subject: str = "self") -> str:
     return f"{subject}.matches('" + pattern.replace("\\", "\\\\") + "')"
 
 
-def milliseconds(duration: str) -> str:
+def outlasts(longer: str, shorter: str) -> str:
+    """Make the CEL expression that one duration, if it is one, is longer than another."""
+    return f"!{matches(DURATION_PATTERN, longer)} || {_milliseconds(longer)} > {_milliseconds(shorter)}"
+
+
+def _milliseconds(duration: str) -> str:
     """Make the CEL expression that reads a duration: CEL's own ``duration()`` knows no days."""
     units = [f"p.endsWith('{unit}') ? {round(unit_s * 1000)} : " for unit, unit_s in reversed(UNITS_S.items())]
     number = "int(p.find('^[0-9]+'))"

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from seatrial.api.drift import RETRAIN_GATE
-from seatrial.api.fields import CONFIG, ApiModel, Duration, PositiveDuration, matches, milliseconds, rule
+from seatrial.api.fields import CONFIG, ApiModel, Duration, PositiveDuration, matches, rule
 from seatrial.api.hosts import HostName
+from seatrial.api.keeping import Keep, Watch
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=40)]
 """A name that may become a part of an object's name."""
@@ -187,37 +188,6 @@ class Undecided(ApiModel):
     """When Prometheus can't be read."""
     environment: Policy = "hold"
     """When stable burns as well."""
-
-
-class Watch(ApiModel):
-    """How long a version is still judged after it has got all requests."""
-
-    model_config = ConfigDict(
-        **CONFIG,
-        json_schema_extra={
-            "x-kubernetes-validations": [
-                rule(
-                    f"!has(self.labels) || {milliseconds('self.labels')} > {milliseconds('self.__for__')}",
-                    "labels are watched for longer than `for`: both count from when the version has all requests",
-                )
-            ]
-        },
-    )
-
-    for_: Annotated[PositiveDuration, Field(alias="for")]
-    """How long the former version keeps its pods, so that a rollback takes seconds."""
-    labels: PositiveDuration | None = None
-    """How long the version is judged by labels, which come late, counted as `for` is. After `for` the former version is
-    kept without pods: a rollback starts them first. When absent, nothing is judged after `for`."""
-
-
-class Keep(ApiModel):
-    """Former versions that can be returned to: their Deployments stay, without pods."""
-
-    versions: Annotated[int, Field(ge=0, le=10)] = 2
-    """How many."""
-    for_: Annotated[PositiveDuration, Field(alias="for")] = 2592000.0
-    """How long, counted from when the version had lost its traffic."""
 
 
 class Window(ApiModel):

@@ -12,10 +12,11 @@ from seatrial.api.commands import Verb
 from seatrial.api.cost import Cost, CostStatus
 from seatrial.api.drift import Drift
 from seatrial.api.fields import CONFIG, Duration, Time
+from seatrial.api.keeping import Watch
 from seatrial.api.labels import Labels
 from seatrial.api.model_slo import Objective, Rollback
 from seatrial.api.sights import Restarts, Split, Untaken
-from seatrial.api.strategy import Step, Sticky, Undecided, Watch
+from seatrial.api.strategy import Step, Sticky, Undecided
 
 
 @dataclass(frozen=True, slots=True)

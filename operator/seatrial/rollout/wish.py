@@ -22,8 +22,9 @@ from seatrial.rollout.world import Refusal, Wish
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from seatrial.api.keeping import Watch
     from seatrial.api.labels import Labels
-    from seatrial.api.strategy import Step, Watch
+    from seatrial.api.strategy import Step
     from seatrial.api.trial import PlannedObjective
     from seatrial.metrics.types import Sli
     from seatrial.rollout.versions import Content

@@ -10,8 +10,9 @@ if TYPE_CHECKING:
 
     from seatrial.api.commands import Command, Hold
     from seatrial.api.drift import DriftStatus
+    from seatrial.api.keeping import Keep
     from seatrial.api.labels import LabelStatus
-    from seatrial.api.strategy import Keep, Window
+    from seatrial.api.strategy import Window
     from seatrial.api.trial import CheckRun, ObjectiveEvidence, Plan
     from seatrial.rollout.capacity import Fitness, Scaling
     from seatrial.rollout.decision import Division, Fallback, Group, Mirror, Preview, Stickiness

@@ -10,6 +10,7 @@ from seatrial.api.aftermath import LabelWatch
 from seatrial.api.capacity import OpenInference, Readiness
 from seatrial.api.cost import Cost, CostStatus
 from seatrial.api.drift import DriftStatus
+from seatrial.api.keeping import Keep, Watch
 from seatrial.api.labels import LabelStatus
 from seatrial.api.sights import Restarts
 from seatrial.api.status import (
@@ -22,7 +23,7 @@ from seatrial.api.status import (
     Phase,
     dump,
 )
-from seatrial.api.strategy import Check, Experiment, Gate, Keep, Match, Step, Watch
+from seatrial.api.strategy import Check, Experiment, Gate, Match, Step
 from seatrial.api.trial import CheckRun, Order, Trial, VersionRef
 from seatrial.judge.types import Verdict
 from seatrial.metrics.types import Checkpoint, Measurements, Reading
@@ -149,13 +150,18 @@ def watching(held_s: float = 60.0) -> ModelDeploymentStatus:
     return watched(replace(on_trial(len(STEPS) - 1, held_s), phase=Phase.WATCHING))
 
 
-def late(**changes: Any) -> ModelDeploymentStatus:
-    """Make the status of a stable B whose late labels are watched, with A kept without pods to be returned to."""
+def late_trial() -> Trial:
+    """Make the trial of B, over by now, with an objective that is judged by labels."""
     accuracy = objective("accuracy")
     sli = accuracy.objective.sli.model_copy(update={"template": "label-accuracy", "server": None})
     accuracy = replace(accuracy, objective=accuracy.objective.model_copy(update={"sli": sli}))
     plan = replace(PLAN, objectives=(objective(), accuracy), watch=Watch(for_=600.0, labels=86400.0))
-    trial = Trial(B, NOW - 9000, plan, NOW - 8000, 1, NOW - 7000, ready_in=20.0)
+    return Trial(B, NOW - 9000, plan, NOW - 8000, 1, NOW - 7000, ready_in=20.0)
+
+
+def late() -> ModelDeploymentStatus:
+    """Make the status of a stable B whose late labels are watched, with A kept without pods to be returned to."""
+    trial = late_trial()
     return ModelDeploymentStatus(
         phase=Phase.STABLE,
         stable=B,
@@ -165,7 +171,7 @@ def late(**changes: Any) -> ModelDeploymentStatus:
             HistoryEntry(B.hash, B.label, Outcome.PROMOTED, NOW - 9000, NOW - 6400, "it was good", 20.0),
             HistoryEntry(A.hash, A.label, Outcome.DEPLOYED, NOW - 99000, NOW - 98000, "the first one", 43.0),
         ),
-        label_watch=LabelWatch(A, NOW - 6400, NOW - 7000 + 86400, replace(trial, **changes)),
+        label_watch=LabelWatch(A, NOW - 6400, NOW - 7000 + 86400, trial),
     )
 
 

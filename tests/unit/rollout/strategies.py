@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
+from seatrial.api.aftermath import LabelWatch
 from seatrial.api.capacity import Readiness
 from seatrial.api.status import Draining, ModelDeploymentStatus, Phase
 from seatrial.api.strategy import Undecided
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 D = VersionRef("d" * 10, "4")
 VERSIONS = (b.A, b.B, b.C, D)
+PROMOTED = replace(b.late_trial(), version=b.A)
 OBJECTIVES = ("availability", "latency")
 PLAN = replace(b.PLAN, objectives=tuple(b.objective(name) for name in OBJECTIVES))
 EVIDENCE = {
@@ -75,6 +77,7 @@ def statuses(draw: st.DrawFn, phases: Any = tuple(Phase), plan: Any = None) -> M
     others = [version for version in VERSIONS if version not in {stable, candidate}]
     gone = draw(st.lists(st.sampled_from(others), max_size=2, unique=True))
     spoilt = draw(st.lists(st.sampled_from(others), max_size=2, unique=True)) if stable else []
+    watched = draw(st.booleans()) if phase in {Phase.STABLE, Phase.ROLLED_BACK} else False
     return ModelDeploymentStatus(
         phase=phase,
         stable=stable,
@@ -82,6 +85,7 @@ def statuses(draw: st.DrawFn, phases: Any = tuple(Phase), plan: Any = None) -> M
         trial=trial,
         draining=tuple(Draining(one.hash, one.label, draw(maybe_ago)) for one in gone),
         quarantined=tuple(one.hash for one in spoilt),
+        label_watch=LabelWatch(D, b.NOW - 900, b.NOW + draw(ages_s) - 60, PROMOTED) if watched else None,
     )
 
 
@@ -140,6 +144,9 @@ def worlds(draw: st.DrawFn, status: ModelDeploymentStatus, *, plain: bool = Fals
         workloads=pods,
         route=route,
         evidence=draw(judgements(down=down)) if status.phase in WEIGHTED else (),
+        late=(replace(b.evidence(draw(st.sampled_from([*Verdict]))), objective="accuracy"),)
+        if status.label_watch
+        else (),
         targets_up={version: draw(st.integers(0, 3)) for version in pods},
         metrics_down=b.OUTAGE if down else None,
         frozen=draw(st.sampled_from([None, None, "the budget is spent"])),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from seatrial.api.commands import Command, Hold, Verb
+from seatrial.api.keeping import Watch
 from seatrial.api.status import DEPLOYMENT_STATUS, Draining, Kept, Outcome, Phase, dump
-from seatrial.api.strategy import Watch
 from seatrial.judge.types import Verdict
 from seatrial.metrics.types import Checkpoint, Measurements, Reading
 from seatrial.rollout.aftermath import late_request, looks_in_s, weigh_late

@@ -29,6 +29,7 @@ from tests.unit.rollout.builders import (
     at_ease,
     at_step,
     evidence,
+    late,
     on_trial,
     rolled_back,
     run,
@@ -88,15 +89,23 @@ def test_steps_carry_a_mark_where_the_trial_stands() -> None:
 @pytest.mark.parametrize(
     ("status", "sentence"),
     [
-        (on_trial(), "keeps its pods: a rollback takes one step"),
-        (watching(), "keeps its pods: a rollback takes one step"),
+        (on_trial(), "instant rollback: yes, version 1 has ready pods"),
+        (watching(), "instant rollback: yes, version 1 has ready pods"),
+        (late(), "instant rollback: no, version 1 is cold: it needs about 43s to start"),
+        (late(), "a rollback to it has to start them first; kept for late labels until"),
         (replace(stable(), kept=(Kept("c" * 10, "0", NOW),)), "a rollback to it has to start them first"),
         (rolled_back(), "`retry` lets it be tried again"),
     ],
-    ids=["trial", "watching", "kept", "rolled back"],
 )
 def test_it_says_how_soon_one_could_go_back(status: ModelDeploymentStatus, sentence: str) -> None:
-    assert sentence in drawn(details(view(status)))
+    assert sentence in drawn(details(view(run(status, at_ease(status)).status)))
+
+
+def test_evidence_of_late_labels_is_shown_beside_that_of_the_trial() -> None:
+    known = late()
+    found = (evidence(objective="accuracy"),)
+    shown = drawn(details(view(run(known, at_ease(known, late=found)).status)))
+    assert "scorer/accuracy" in shown.split("Late labels")[1]
 
 
 def test_people_are_named_and_unproven_names_are_marked() -> None:
