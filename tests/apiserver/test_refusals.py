@@ -40,6 +40,7 @@ RISING = "spec.strategy.steps: Invalid value: weights must rise from step to ste
 ENDS = "freeze and override need `until`, the time at which they end; other commands have none"
 KIND_TIME = "steps of weight, shadow and preview need `for`, such as 10m; the others end by themselves"
 BY_SERVICE: dict[str, Any] = {"service": {}}
+ADOPT: dict[str, Any] = {"deployment": "old", "backendRef": {"name": "old", "port": 8000}}
 SOME_DAY = "2030-01-01T00:00:00Z"
 
 
@@ -110,6 +111,16 @@ BAD_DEPLOYMENTS: dict[str, tuple[dict[str, Any], str]] = {
     "fallback of a Service": (
         {"spec__traffic": BY_SERVICE, "spec__fallback": {"backendRef": {"name": "rules", "port": 80}}},
         "a Service has no fallback: it needs traffic.gateway",
+    ),
+    "adoption by a Service": (
+        {"spec__traffic": BY_SERVICE, "spec__adopt": ADOPT},
+        "adopt takes over an HTTPRoute: it needs traffic.gateway",
+    ),
+    "adoption of nobody": ({"spec__adopt": {**ADOPT, "deployment": ""}}, "spec.adopt.deployment in body should be at"),
+    "adoption without a Service": ({"spec__adopt": {"deployment": "old"}}, "spec.adopt.backendRef: Required value"),
+    "adoption with another end": (
+        {"spec__adopt": {**ADOPT, "onDelete": "Destroy"}},
+        'spec.adopt.onDelete: Unsupported value: "Destroy"',
     ),
     "a fallback without a port": (
         {"spec__fallback": {"backendRef": {"name": "rules"}}},

@@ -1,4 +1,4 @@
-"""Routers as users live them: previews, a Service instead of a gateway, and models that come and go."""
+"""Routers as users live them: previews, and a Service instead of a gateway."""
 
 from __future__ import annotations
 
@@ -69,23 +69,3 @@ async def test_without_a_gateway_pods_behind_a_service_divide_and_no_request_is_
         await asyncio.sleep(1)
         assert await ship.lost(load) == []
         assert set(load.window().versions()) == {"1", "2"}
-
-
-async def test_a_model_is_left_to_its_users_and_taken_back_without_losing_a_request(ship: Ship) -> None:
-    await ship.serve()
-    async with ship.load() as load:
-        await kubectl(
-            *("delete", "modeldeployment", NAME, "--namespace", ship.namespace, "--cascade=orphan", "--timeout=60s")
-        )
-        await asyncio.sleep(3)
-        assert await names(ship, "httproutes") == [NAME]
-        assert len(await names(ship, "deployments")) == 1
-        await ship.apply(ship.manifest("1"))
-        await ship.until(lambda s: s.get("phase") == "Stable" and condition(s, "TrafficInSync")["status"] == "True")
-        assert "Recovered" in await ship.events()
-        assert await ship.lost(load) == []
-    assert len(await names(ship, "deployments")) == 1
-    await kubectl("delete", "modeldeployment", NAME, "--namespace", ship.namespace, "--timeout=60s")
-    left = await names(ship, "deployments,httproutes,controllerrevisions")
-    while left:  # all of it is owned again, so the garbage collector takes it; that needs its time
-        left = await names(ship, "deployments,httproutes,controllerrevisions")

@@ -11,7 +11,7 @@ from seatrial.api.capacity import Autoscaling, LiveConfig, Readiness
 from seatrial.api.commands import Command
 from seatrial.api.fields import CONFIG, ApiModel, keyed_by, rule
 from seatrial.api.strategy import Strategy
-from seatrial.api.traffic import FITS_ITS_ROUTER, Fallback, Traffic
+from seatrial.api.traffic import FITS_ITS_ROUTER, Adopt, Fallback, Traffic
 
 OPEN: dict[str, JsonValue] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 POD_TEMPLATE: dict[str, Any] = {
@@ -99,6 +99,8 @@ class ModelDeploymentSpec(ApiModel):
     each version keeps its own copy, and a change of their content is a new version."""
     fallback: Fallback | None = None
     """Who answers when no version can, or should."""
+    adopt: Adopt | None = None
+    """Who serves the model until the first version does."""
     slos: Annotated[
         list[SloRef],
         Field(

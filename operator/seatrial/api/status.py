@@ -174,6 +174,32 @@ class Copies:
     """Bad ones among them."""
 
 
+class Adopting(StrEnum):
+    """How far the handing over with what is adopted is; see rollout/adoption.py."""
+
+    WAITING = "Waiting"
+    MOVED = "Moved"
+    ADOPTED = "Adopted"
+    RETURNING = "Returning"
+    MOVED_BACK = "MovedBack"
+    RESTORED = "Restored"
+    RETURNED = "Returned"
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """The handing over between the adopted Deployment and versions."""
+
+    __pydantic_config__ = CONFIG
+
+    state: Adopting
+    """Waiting, Moved, Adopted, Returning, MovedBack, Restored or Returned."""
+    replicas: int = 0
+    """Pods of the adopted Deployment when it last served."""
+    since: Time | None = None
+    """Since when all is as this state asks for; absent until then."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelDeploymentStatus:
     """State of a ModelDeployment."""
@@ -210,6 +236,8 @@ class ModelDeploymentStatus:
     """The place of the wished version in line, while only so many trials may run at the same time."""
     fallback: Hold | None = None
     """Who let the fallback answer all requests; absent while versions answer."""
+    adoption: Adoption | None = None
+    """How far the handing over is with what spec.adopt names."""
     paging_since: Time | None = None
     """Since when requests have burnt at page level with no candidate to blame."""
     drift: DriftStatus | None = None
@@ -236,7 +264,7 @@ class ModelDeploymentStatus:
     """What came of commands, the newest first."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=16, json_schema_extra=keyed_by("type"))] = ()
     """Accepted, Ready, Progressing, TrafficInSync, SplitAsTold, MetricsAvailable; if asked for, DriftFree,
-    LabelsGood and CostInBounds."""
+    LabelsGood, CostInBounds and Adopted."""
 
 
 T = TypeVar("T")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
 from seatrial.api.fields import CONFIG, ApiModel, PositiveDuration, rule
 from seatrial.api.hosts import HostName
+
+FINALIZER = "seatrial.dev/hand-back"
+"""On a ModelDeployment whose deletion waits until what it has adopted serves again."""
 
 FITS_ITS_ROUTER = (
     rule(
@@ -20,6 +23,7 @@ FITS_ITS_ROUTER = (
         "a Service only divides by pods: strategy.sticky needs traffic.gateway",
     ),
     rule("!has(self.traffic.service) || !has(self.fallback)", "a Service has no fallback: it needs traffic.gateway"),
+    rule("!has(self.traffic.service) || !has(self.adopt)", "adopt takes over an HTTPRoute: it needs traffic.gateway"),
     rule(
         "!has(self.traffic.gateway) || self.strategy.steps.all(s, !has(s.preview) || "
         "s.preview.hostnames.all(h, !(h in self.traffic.gateway.hostnames)))",
@@ -91,3 +95,19 @@ class Fallback(ApiModel):
     after_page: PositiveDuration | None = None
     """How long requests must burn at page level, with no candidate to blame, before it gets them all by itself. Only a
     command does that when absent."""
+
+
+class Adopt(ApiModel):
+    """What serves the model today, and is relieved without losing a request.
+
+    The HTTPRoute of the ModelDeployment's name leads to it, and is taken over as it is. Remove this field to keep for
+    good what was adopted.
+    """
+
+    deployment: Annotated[str, Field(min_length=1, max_length=253)]
+    """The Deployment that serves today. It is scaled to 0 pods once versions answer all requests, and never deleted."""
+    backend_ref: BackendRef
+    """Its Service, as the HTTPRoute names it."""
+    on_delete: Literal["HandBack", "Leave"] = "HandBack"
+    """HandBack: when this ModelDeployment is deleted, its end waits until the Deployment has its pods back and all
+    requests. Leave: its end waits for nothing, and the HTTPRoute leads nowhere afterwards."""

@@ -10,6 +10,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from seatrial.controller.cache import seen
+from seatrial.controller.incumbent import Relief
 from seatrial.controller.launch import Launcher
 from seatrial.kube.errors import Gone
 from seatrial.kube.scaling import autoscaler, disruption_budget, in_force
@@ -39,6 +40,7 @@ class Actor:
         self._cache = cache
         self._router = router
         self._launcher = Launcher(kube, cache)
+        self._relief = Relief(kube, cache)
 
     async def act(self, key: Key, raw: Mapping[str, Any], world: World, target: Target) -> None:
         """Write whatever differs.
@@ -48,6 +50,8 @@ class Actor:
         seatrial.kube.errors.KubeError
             When a write fails; what was written before it stays, and the next tick goes on.
         """
+        if not await self._relief.act(key, world, target):
+            return
         await self._route(key, raw, target)
         await self._workloads(key, raw, world, target)
         await self._autoscalers(key, raw, world, target)
@@ -107,8 +111,13 @@ class Actor:
                     await self._delete(key, item, kind)
 
     async def _take_back(self, key: Key, raw: Mapping[str, Any]) -> None:
-        """Own again the orphans of a former ModelDeployment of this name, so that they go with this one."""
-        for kind in (*VERSIONED, "HTTPRoute"):
+        """Own again the orphans of a former ModelDeployment of this name, so that they go with this one.
+
+        A route that is adopted stays without an owner: it was there before, and outlives the ModelDeployment.
+        """
+        if "deletionTimestamp" in raw["metadata"]:
+            return
+        for kind in VERSIONED if raw["spec"].get("adopt") else (*VERSIONED, "HTTPRoute"):
             for item in self._cache.children(kind, key):
                 meta = item["metadata"]
                 if not meta.get("ownerReferences") and "deletionTimestamp" not in meta and belongs_to(raw, item):

@@ -11,6 +11,7 @@ from seatrial.api.slo_status import SLO_STATUS, ObjectiveBudget
 from seatrial.api.status import DEPLOYMENT_STATUS, ModelDeploymentStatus, Phase
 from seatrial.controller.asking import Findings
 from seatrial.controller.cache import Key, seen
+from seatrial.controller.incumbent import held, incumbent
 from seatrial.controller.probes import ask_of
 from seatrial.kube.endpoints import ready_endpoints
 from seatrial.kube.policy import Attestation
@@ -104,9 +105,9 @@ class Observer:
         self._known_budgets: dict[Key, tuple[object, dict[str, ObjectiveBudget]]] = {}
 
     def raw(self, key: Key) -> Raw | None:
-        """Recall a ModelDeployment; None when it is gone or going."""
+        """Recall a ModelDeployment; None when it is gone, or going without having to wait for us."""
         raw = self._cache.get("ModelDeployment", *key)
-        return None if raw is None or "deletionTimestamp" in raw["metadata"] else raw
+        return None if raw is None or ("deletionTimestamp" in raw["metadata"] and not held(raw)) else raw
 
     def forget(self, key: Key) -> None:
         """Drop what is kept about a ModelDeployment that is gone."""
@@ -179,6 +180,7 @@ class Observer:
             drift=self._findings.drift.get(key),
             labels=self._findings.labels.get(key),
             attested=await self._attested(raw, status),
+            incumbent=await incumbent(self._kube, raw, status),
         )
         return Sight(raw, status, world, {key: granted_by(budget) for key, budget in budgets.items()})
 

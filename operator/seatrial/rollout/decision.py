@@ -99,11 +99,17 @@ class Target:
         Pods by version hash. A version that is not named is removed. For an autoscaled version that is what it has.
     scaling
         Bounds of the autoscaler by version hash, for versions that have one.
+    adopted
+        Pods of the adopted Deployment; None leaves it as it is.
+    held
+        Whether the ModelDeployment's end has to wait for it.
     """
 
     division: Division
     replicas: Mapping[str, int]
     scaling: Mapping[str, Scaling] = field(default_factory=dict)
+    adopted: int | None = None
+    held: bool = False
 
     @property
     def weights(self) -> Mapping[str, int]:

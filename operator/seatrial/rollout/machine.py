@@ -40,7 +40,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from seatrial.api.status import UNDERWAY, Phase
-from seatrial.rollout import aftermath, faults, guards, moves
+from seatrial.rollout import adoption, aftermath, faults, guards, moves
 from seatrial.rollout.commands import obey, pending
 from seatrial.rollout.copies import remembered
 from seatrial.rollout.decision import Decision, Notice
@@ -193,6 +193,7 @@ def decide(status: ModelDeploymentStatus, world: World, *, look_s: float) -> Dec
     status = obey(note(status, world), world)
     world = _as_commanded(status, world)
     status = in_line(status, world)
+    status = adoption.follow(status, world, target(status, world).division, drain_s(status, world))
     taken: Transition | None = None
     sentence = ""
     for row in TRANSITIONS:
@@ -240,6 +241,8 @@ def _look_again_s(status: ModelDeploymentStatus, world: World, look_s: float) ->
         return look_s
     if status.queued:
         return IN_LINE_S
+    if adoption.underway(status):
+        return adoption.LOOK_S
     waits = list(still_draining(status, world.now_s, drain_s(status, world)).values())
     if status.phase is P.DEPLOYING or (status.draining and not waits):
         waits.append(1.0)

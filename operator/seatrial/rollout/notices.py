@@ -32,6 +32,7 @@ def notices(before: ModelDeploymentStatus, after: ModelDeploymentStatus, moved: 
         *_answers(before, after),
         *_fallback(before, after),
         *_retraining(before, after),
+        *_adoption(before, after),
     )
 
 
@@ -89,6 +90,13 @@ def _fallback(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> It
         yield Notice("Warning", "FallbackActive", new)
     elif old and not new:
         yield Notice("Normal", "FallbackEnded", "versions answer again")
+
+
+def _adoption(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Iterator[Notice]:
+    """Tell each step of a handing over."""
+    old, new = (next((c for c in status.conditions if c.type == "Adopted"), None) for status in (before, after))
+    if new and (not old or old.reason != new.reason):
+        yield Notice("Normal", new.reason, new.message)
 
 
 def _answers(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Iterator[Notice]:

@@ -10,7 +10,7 @@ from seatrial.api.status import Phase
 from seatrial.judge.judge import SEVERITY
 from seatrial.judge.split import SplitStep, check_split
 from seatrial.judge.types import Verdict
-from seatrial.rollout import seaworthy
+from seatrial.rollout import adoption, seaworthy
 from seatrial.rollout.aftermath import way_back
 from seatrial.rollout.blame import drift_free
 from seatrial.rollout.cost import cost_in_bounds
@@ -50,6 +50,8 @@ def report(status: ModelDeploymentStatus, world: World, wanted: Target) -> Model
         found["CostInBounds"] = cost_in_bounds(status.trial)
     if status.labels:
         found["LabelsGood"] = labels_good(status.labels)
+    if status.adoption and world.incumbent:
+        found["Adopted"] = adoption.told(status.adoption, world.incumbent)
     return replace(
         status,
         observed_generation=world.generation,
@@ -102,6 +104,8 @@ def _ready(status: ModelDeploymentStatus, world: World, wanted: Target) -> Found
     if not status.stable:
         return "False", "NothingDeployed", "no version has been deployed yet"
     if wanted.division.fallback and wanted.division.fallback.active:
+        if adoption.underway(status):
+            return "False", "IncumbentServes", f"Service {wanted.division.fallback.name} answers all requests"
         return (
             "False",
             "Fallback",

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seatrial.api.status import Phase
+from seatrial.rollout import adoption
 from seatrial.rollout.decision import Division, Group, Mirror, Preview, Stickiness, Target
 from seatrial.rollout.fallback import fallback_of
 from seatrial.rollout.pods import replicas, scaling, weight_carried
@@ -61,7 +62,13 @@ def target(status: ModelDeploymentStatus, world: World) -> Target:
             weights[status.stable.hash] = ALL
     served = _served(weights, status.stable.hash if status.stable else None, world)
     divided = replace(division(status, world, served), fallback=fallback_of(status, world, served) if served else None)
-    return Target(division=divided, replicas=_replicas(status, world), scaling=scaling(status, world))
+    return Target(
+        division=adoption.divided(status, world, divided),
+        replicas=_replicas(status, world),
+        scaling=scaling(status, world),
+        adopted=adoption.pods(status, world),
+        held=adoption.held(status, world),
+    )
 
 
 def division(status: ModelDeploymentStatus, world: World, weights: Mapping[str, int]) -> Division:

@@ -109,6 +109,38 @@ class RouteView:
 
 
 @dataclass(frozen=True, slots=True)
+class Incumbent:
+    """Who serves the model besides versions, by ``spec.adopt``.
+
+    Attributes
+    ----------
+    deployment
+        Name of the Deployment.
+    service, port
+        Its Service, as the route names it.
+    hand_back
+        Whether the ModelDeployment's end has to wait until it serves again.
+    leaving
+        Whether the ModelDeployment is being deleted.
+    pods
+        Pods that the Deployment asks for; None when there is none, or it goes. Not read while it need not be known.
+    ready
+        Pods of it that are available.
+    problem
+        Why the Deployment can't be read.
+    """
+
+    deployment: str
+    service: str
+    port: int
+    hand_back: bool = True
+    leaving: bool = False
+    pods: int | None = None
+    ready: int = 0
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Wish:
     """What the user asks for now.
 
@@ -212,6 +244,8 @@ class World:
         Whether only so many trials may run at the same time.
     drift, labels
         What the last look at drift and at labels has found; None before the first one since the operator started.
+    incumbent
+        Who serves besides versions; None when the spec adopts nobody.
     """
 
     now_s: float
@@ -237,6 +271,7 @@ class World:
     limited: bool = False
     drift: DriftStatus | None = None
     labels: LabelStatus | None = None
+    incumbent: Incumbent | None = None
 
     @property
     def observing(self) -> bool:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
+from seatrial.api.status import Adopting
 from seatrial.kube.errors import Refused
 from seatrial.kube.workloads import MODEL_LABEL, owned_metadata
 from seatrial.rollout.decision import Division, Fallback, Group, Mirror, Preview, Stickiness
@@ -27,7 +28,7 @@ from seatrial.rollout.target import ALL
 from seatrial.rollout.world import RouteView
 from seatrial.traffic import answers
 from seatrial.traffic.router import ANNOTATION, Apply, Change, Remove, Seen, belongs_to, is_like
-from seatrial.traffic.rules import added_rules, alone, base_rule, check_size, is_base, own_backends
+from seatrial.traffic.rules import added_rules, alone, base_rule, check_size, is_base, leads_to, own_backends, shares
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     Raw = Mapping[str, Any]
 
 KIND = "HTTPRoute"
+WAITING = Adopting.WAITING.value
 EXTRAS: dict[str, TypeAdapter[Any]] = {
     "mirror": TypeAdapter(Mirror),
     "group": TypeAdapter(Group),
@@ -48,16 +50,18 @@ class HttpRouteRouter:
 
     def changes(self, owner: Raw, division: Division, seen: Seen) -> tuple[Change, ...]:
         """Say what has to be written; see :meth:`seatrial.traffic.router.Router.changes`."""
-        if not division.weights:
+        if not division.weights and not division.fallback:
             return ()
         name, preview = owner["metadata"]["name"], preview_name(owner)
+        adopting = _adopts(owner, seen.routes.get(name))
         wanted = [(name, build(owner, division, seen.routes.get(name)))]
         if division.preview:
             wanted.append((preview, _preview(owner, division, division.preview, seen.routes.get(name))))
         found: list[Change] = []
         for of, manifest in wanted:
             live = seen.routes.get(of)
-            _refuse_foreign(owner, of, live)
+            if of != name or not adopting:
+                _refuse_foreign(owner, of, live)
             if not live or not _carries(manifest, live):
                 # One of that name which the cache doesn't know is somebody else's: without force it is left alone.
                 found.append(Apply(manifest, force=live is not None))
@@ -123,9 +127,52 @@ def build(owner: Raw, division: Division, live: Raw | None) -> dict[str, Any]:
     rules = [*theirs[:place], *added_rules(owner, base, writable), *base, *theirs[place:]]
     check_size(rules)
     metadata = owned_metadata(owner, name, {MODEL_LABEL: name})
-    if note := _note(division):
+    if _adopted(owner):  # it was there before, and stays when the ModelDeployment goes
+        del metadata["ownerReferences"]
+    if not division.weights:  # it is given back; by the label that is left, the watch goes on seeing it
+        metadata["labels"] = {MODEL_LABEL: name}
+    elif note := _note(division):
         metadata["annotations"] = {ANNOTATION: note}
     return _route(metadata, gateway["parentRefs"], gateway["hostnames"], rules)
+
+
+def _adopted(owner: Raw) -> Raw | None:
+    """Give the Service that the ModelDeployment relieves, if there is one."""
+    service: Raw | None = (owner["spec"].get("adopt") or {}).get("backendRef")
+    return service
+
+
+def _adopts(owner: Raw, live: Raw | None) -> bool:
+    """Tell whether a route that somebody else made is to be taken over.
+
+    Raises
+    ------
+    Refused
+        If it is, and can't be without sending some requests elsewhere.
+    """
+    service, name = _adopted(owner), owner["metadata"]["name"]
+    if not service or (live and belongs_to(owner, live)):
+        return False
+    begun = (((owner.get("status") or {}).get("adoption")) or {}).get("state", WAITING) != WAITING
+    if live is None and begun:
+        return False
+    where = f"HTTPRoute {owner['metadata']['namespace']}/{name}"
+    if live is None or not any(leads_to(service, rule) for rule in _rules(live)):
+        raise Refused(
+            f"spec.adopt: there must be an {where} with a rule that leads to Service {service['name']}, port "
+            f"{service['port']}, and nowhere else: name the ModelDeployment as that HTTPRoute."
+        )
+    if any(shares(service, rule) for rule in _rules(live)):
+        raise Refused(
+            f"spec.adopt: a rule of {where} leads to Service {service['name']} and elsewhere: split it first."
+        )
+    gateway = owner["spec"]["traffic"]["gateway"]
+    if not all(is_like(gateway[key], live["spec"].get(key) or []) for key in ("parentRefs", "hostnames")):
+        raise Refused(
+            f"spec.adopt: spec.traffic.gateway must name the parentRefs and hostnames of {where}, in the same order: "
+            "to take it over must not change who reaches it."
+        )
+    return True
 
 
 def _preview(owner: Raw, division: Division, preview: Preview, live: Raw | None) -> dict[str, Any]:
@@ -144,11 +191,12 @@ def _route(metadata: Raw, parents: Sequence[Raw], hosts: Sequence[str], rules: l
 def _sorted(owner: Raw, division: Division, live: Raw | None) -> tuple[list[dict[str, Any]], list[dict[str, Any]], int]:
     """Sort a route's rules: other people's, ours with the division written into them, and where ours stand."""
     name, before, versions = owner["metadata"]["name"], _noted(live), _named(owner, live)
+    service = _adopted(owner)
     theirs: list[dict[str, Any]] = []
     base: list[dict[str, Any]] = []
     place = None
     for rule in _rules(live):
-        if is_base(name, rule, before, versions):
+        if is_base(name, rule, before, versions) or (service and leads_to(service, rule)):
             place = len(theirs) if place is None else place
             base.append(base_rule(owner, rule, division))
         elif not any(own_backends(name, rule)):

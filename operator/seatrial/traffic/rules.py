@@ -45,6 +45,22 @@ def own_backends(model: str, rule: Raw) -> Iterator[tuple[str, dict[str, Any]]]:
             yield found[1], backend
 
 
+def leads_to(service: Raw, rule: Raw) -> bool:
+    """Tell whether a rule leads to a Service (its name and port), and nowhere else."""
+    backends = rule.get("backendRefs") or []
+    return len(backends) == 1 and _names(service, backends[0])
+
+
+def shares(service: Raw, rule: Raw) -> bool:
+    """Tell whether a rule leads to a Service and elsewhere."""
+    return not leads_to(service, rule) and any(_names(service, one) for one in rule.get("backendRefs") or ())
+
+
+def _names(service: Raw, backend: Raw) -> bool:
+    same = all(backend.get(key) == service[key] for key in ("name", "port"))
+    return same and backend.get("kind", "Service") == "Service"
+
+
 def is_base(model: str, rule: Raw, before: Division, versions: Iterable[str]) -> bool:
     """Tell whether a rule leads to versions of the model and was not added by us.
 
@@ -192,7 +208,8 @@ def _backends(owner: Raw, live: Mapping[str, Raw], division: Division) -> Iterat
         yield {**backend, "filters": filters} if filters else backend
     if division.fallback:
         backend = {"group": "", "kind": "Service", "name": division.fallback.name, "port": division.fallback.port}
-        yield {**backend, "weight": 100 if division.fallback.active else 0}
+        # Alone, it stands there as people write it: 1 is the weight of a backend that has none.
+        yield {**backend, "weight": (100 if division.weights else 1) if division.fallback.active else 0}
 
 
 def _without_cookie(filters: Iterable[Raw], version: str) -> list[dict[str, Any]]:

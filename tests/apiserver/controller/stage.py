@@ -100,7 +100,8 @@ class Call:
         if self.method != "PATCH" or not divides:
             return None
         backends = self.body["spec"]["rules"][-1]["backendRefs"]
-        return {backend["name"].rsplit("-", 1)[1]: backend["weight"] for backend in backends}
+        alone = len(backends) == 1  # it has everything, whatever its weight
+        return {backend["name"].rsplit("-", 1)[1]: 100 if alone else backend["weight"] for backend in backends}
 
 
 class HeardKube(Kube):

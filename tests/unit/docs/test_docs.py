@@ -59,6 +59,7 @@ def words_of_the_status() -> set[str]:
         node.value
         for name in (
             "rollout/report.py",
+            "rollout/adoption.py",
             "rollout/blame.py",
             "rollout/drift.py",
             "rollout/labels.py",

@@ -291,7 +291,10 @@ def in_force(division: Division) -> RouteView | None:
     if not division.weights:
         return None
     extras = {part: getattr(division, part) for part in ("mirror", "group", "sticky", "preview", "fallback")}
-    return RouteView(division.weights, accepted=True, resolved=True, **extras)
+    idle = division.fallback is not None and division.fallback.active
+    return RouteView(
+        dict.fromkeys(division.weights, 0) if idle else division.weights, accepted=True, resolved=True, **extras
+    )
 
 
 def run(status: ModelDeploymentStatus, world: World) -> Decision:

@@ -99,7 +99,8 @@ def _world(status: ModelDeploymentStatus, world: World) -> Iterator[str]:
         yield f"targets {dict(world.targets_up)}"
     if world.route:
         weights = world.route.weights
-        if sum(weights.values()) != 100 or not all(0 <= weight <= 100 for weight in weights.values()):
+        idle = not weights or bool(world.route.fallback and world.route.fallback.active)
+        if sum(weights.values()) != (0 if idle else 100) or not all(0 <= weight <= 100 for weight in weights.values()):
             yield f"weights {dict(weights)} are no division"
     if world.evidence:
         yield from _evidence(status, world)
