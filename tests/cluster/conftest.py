@@ -70,3 +70,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         )
         report.sections.append(("cluster", done.stdout + done.stderr))
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what tests have measured; the reports come from all workers."""
+    for report in (*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")):
+        for name, figures in report.user_properties:
+            if name == "figures":
+                terminalreporter.section(report.nodeid)
+                terminalreporter.line(str(figures))

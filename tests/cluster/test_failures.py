@@ -3,44 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import signal
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from demo.kubectl import kubectl
+from tests.cluster.kill import SYSTEM, kill_process_of, leader
 from tests.cluster.ship import condition
 
 if TYPE_CHECKING:
     from tests.cluster.ship import Raw, Ship
 
 pytestmark = pytest.mark.cluster
-
-SYSTEM = "seatrial-system"
-
-
-async def leader() -> str:
-    """Name the pod that leads."""
-    lease = json.loads(await kubectl("get", "lease", "seatrial", "-n", SYSTEM, "-o", "json"))
-    return str(lease["spec"]["holderIdentity"])
-
-
-def kill_process_of(pod: str) -> None:
-    """Kill the operator's process in a pod, without a word of warning."""
-    marks = f"POD_NAME={pod}".encode()
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            environment = (folder / "environ").read_bytes().split(b"\0")
-            command = (folder / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if marks in environment and b"seatrial" in command:
-            os.kill(int(folder.name), signal.SIGKILL)
-            return
-    pytest.fail(f"no process of pod {pod} found")
 
 
 def counts(status: Raw) -> dict[str, tuple[int, int]]:
@@ -55,7 +29,7 @@ async def test_operator_killed_in_mid_step_goes_on(ship: Ship) -> None:
         await ship.apply(ship.manifest("2", steps=steps))
         before = await ship.until(lambda s: s["phase"] == "Trial" and s["trial"].get("stepSince"))
         await asyncio.sleep(8)
-        kill_process_of(await leader())
+        kill_process_of(await leader(), "seatrial")
         after = await ship.until(lambda s: s["phase"] == "Stable" and s["stable"]["label"] == "2")
         assert await ship.lost(load) == []
         asked = len(load.window().answers)
