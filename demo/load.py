@@ -10,7 +10,7 @@ import json
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -151,9 +151,11 @@ class Load:
         The load stops by itself after this many seconds.
     learn
         Is told the request id of each good answer, and the sample that it answers.
+    headers
+        Sent with each request, such as the cookie of a group.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 # most are named in the call, and have a default
         self,
         url: str,
         host: str,
@@ -162,9 +164,10 @@ class Load:
         *,
         longest_s: float = 900.0,
         learn: Callable[[str, Sample], None] = lambda _id, _sample: None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self._url = url.rstrip("/") + MODEL_PATH
-        self._headers = {"Host": host, "Content-Type": "application/json"}
+        self._headers = {"Host": host, "Content-Type": "application/json", **(headers or {})}
         self._rate = rate
         self._samples = samples
         self._learn = learn

@@ -9,10 +9,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import aiohttp
 import yaml
 
 from demo.kubectl import Follow, kubectl
-from demo.load import Load, held_out_digits
+from demo.load import MODEL_PATH, TIMEOUT_S, Load, held_out_digits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -125,11 +126,21 @@ class Ship:
         return [item["reason"] for item in sorted(about, key=lambda item: item["metadata"]["creationTimestamp"])]
 
     @contextlib.asynccontextmanager
-    async def load(self, rate: float = 40.0) -> AsyncIterator[Load]:
+    async def load(self, rate: float = 40.0, **headers: str) -> AsyncIterator[Load]:
         """Send requests through the gateway while the block runs; they are answered before it goes on."""
-        async with Load(self._gateway, self.host, rate, held_out_digits(), longest_s=300) as load:
+        async with Load(self._gateway, self.host, rate, held_out_digits(), longest_s=300, headers=headers) as load:
             await asyncio.sleep(1)
             yield load
+
+    async def ask(self, **headers: str) -> tuple[str, str]:
+        """Ask once through the gateway; return the version that answered and the cookie that came with it."""
+        sent = {"Host": self.host, "Content-Type": "application/json", **headers}
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session,
+            session.post(self._gateway + MODEL_PATH, data=held_out_digits()[0].body, headers=sent) as answer,
+        ):
+            await answer.read()
+            return answer.headers.get("x-model-version", str(answer.status)), answer.headers.get("Set-Cookie", "")
 
     async def lost(self, load: Load) -> list[str]:
         """Say what became of the requests that no version answered; wait for those under way first."""
