@@ -80,7 +80,9 @@ def follow(status: ModelDeploymentStatus, world: World, asked: Division, drain_s
     if now.state not in _BACK:
         now = replace(now, replicas=seen.pods or now.replicas)
         if seen.leaving:
-            return replace(status, adoption=Adoption(Adopting.RETURNING, now.replicas))
+            has_all = now.state is Adopting.WAITING and seen.ready
+            back = Adopting.MOVED_BACK if has_all else Adopting.RETURNING
+            return replace(status, adoption=Adoption(back, now.replicas))
     now = replace(now, since=(now.since or world.now_s) if _as_asked(status, now, seen, world, asked) else None)
     due = _due(now, world, drain_s)
     return replace(status, adoption=_next(now, seen, due=due, routed=bool(world.route and world.route.weights)))

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from seatrial.kube.errors import Conflict, Gone
+from seatrial.kube.errors import Conflict, Gone, Unavailable
 
 if TYPE_CHECKING:
     from seatrial.kube.client import Kube
@@ -17,17 +17,21 @@ async def play(stage: Stage) -> None:
     """Play the kubelet and the gateway of one namespace until cancelled: pods get ready, routes get accepted."""
     while True:
         await asyncio.sleep(0.1)
-        if stage.quiet:
-            continue
-        for item in await stage.user.list("Deployment", stage.namespace):
-            replicas = 0 if item["metadata"]["name"] in stage.unready else item["spec"]["replicas"]
-            status = {"replicas": item["spec"]["replicas"], "readyReplicas": replicas, "availableReplicas": replicas}
-            if item.get("status", {}).get("readyReplicas", 0) != replicas:
-                await _put_status(stage.user, {**item, "apiVersion": "apps/v1", "kind": "Deployment", "status": status})
-        for item in await stage.user.list("HTTPRoute", stage.namespace):
-            if _answered(item) != item["metadata"]["generation"]:
-                whole = {**item, "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute"}
-                await _put_status(stage.user, {**whole, "status": _accepted(item)})
+        with contextlib.suppress(Unavailable):  # a busy machine: they try again, as real ones do
+            if not stage.quiet:
+                await _look(stage)
+
+
+async def _look(stage: Stage) -> None:
+    for item in await stage.user.list("Deployment", stage.namespace):
+        replicas = 0 if item["metadata"]["name"] in stage.unready else item["spec"]["replicas"]
+        status = {"replicas": item["spec"]["replicas"], "readyReplicas": replicas, "availableReplicas": replicas}
+        if item.get("status", {}).get("readyReplicas", 0) != replicas:
+            await _put_status(stage.user, {**item, "apiVersion": "apps/v1", "kind": "Deployment", "status": status})
+    for item in await stage.user.list("HTTPRoute", stage.namespace):
+        if _answered(item) != item["metadata"]["generation"]:
+            whole = {**item, "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute"}
+            await _put_status(stage.user, {**whole, "status": _accepted(item)})
 
 
 async def _put_status(user: Kube, manifest: Raw) -> None:

@@ -55,6 +55,7 @@ ROWS = {
     "it was deleted": (Adopting.MOVED, LONG_S, replace(OLD, pods=None), FORWARD, Adopting.ADOPTED, None),
     "at rest": (Adopting.ADOPTED, None, replace(OLD, pods=None), FORWARD, Adopting.ADOPTED, None),
     "deleted": (Adopting.ADOPTED, None, replace(LEAVING, pods=0, ready=0), FORWARD, Adopting.RETURNING, BEHIND),
+    "given up before it began": (Adopting.WAITING, NOW - 1, LEAVING, BACK, Adopting.MOVED_BACK, IN_FRONT),
     "its pods start": (Adopting.RETURNING, None, replace(LEAVING, ready=2), FORWARD, Adopting.RETURNING, BEHIND),
     "its pods have started": (Adopting.RETURNING, NOW - SETTLES_S, LEAVING, FORWARD, Adopting.MOVED_BACK, IN_FRONT),
     "it has just got all": (Adopting.MOVED_BACK, NOW - 5, LEAVING, BACK, Adopting.MOVED_BACK, IN_FRONT),
