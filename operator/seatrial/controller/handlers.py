@@ -2,8 +2,8 @@
 
 Of kopf's handlers only the two lowest levels are used. An *index* handler sees every object before any other handler
 runs at all, so no loop starts on half a picture; it returns nothing, as the cache keeps what is needed. An *event*
-handler sees what changed since. There are no finalizers: whatever a ModelDeployment made goes with it by owner
-references, and it can be deleted while the operator is away.
+handler sees what changed since. There are no finalizers, but for what is adopted (incumbent.py): whatever a
+ModelDeployment made goes with it by owner references, and it can be deleted while the operator is away.
 """
 
 from __future__ import annotations
