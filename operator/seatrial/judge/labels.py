@@ -10,7 +10,8 @@ don't speak for all.
   in each observation, so for a mean of values between 0 and 1 it is at most what it would be for a share: the same test
   holds at every look, with the sum of the squared errors in place of the bad events.
 * *Expected calibration error* (ECE): how far stated confidence is from the share of right answers, averaged over bins.
-  It is above 0 by chance alone, so it counts only above what a calibrated model would show with so few labels.
+  It is above 0 by chance alone, so it counts only when it is above its limit by more than chance adds with so few
+  labels.
 * *Gap* between groups: the largest difference of their shares of wrong answers. Each group has a confidence sequence
   (beta mixture; Robbins 1970), which holds at all looks; alpha is shared by the groups. The gap counts when even the
   nearest ends of two intervals are further apart than the limit, and is refuted when the furthest ends are nearer.
@@ -189,24 +190,37 @@ def judge_calibration(bins: Sequence[Bin], *, limit: float, alpha: float = 0.01)
     limit
         The highest ECE that is tolerated, > 0.
     alpha
-        Probability of blaming a calibrated model at this look.
+        Probability of blaming a model whose true error is at the limit, at this look.
     """
     met = [one for one in bins if one.total]
     total = sum(one.total for one in met)
     if not total:
         return LabelJudgement(Verdict.NoData, 0.0, limit, "no labelled prediction with a confidence yet")
     ece = sum(abs(one.right - one.confidence) for one in met) / total
-    # By Cauchy and Schwarz: ECE^2 <= (variance of all bins together) * (sum of squared standard scores).
-    variance = sum(one.confidence * (1 - one.confidence / one.total) for one in met)
-    critical = Null(len(met), variance / total**2, power=2).critical(alpha) if variance else 0.0
+    # Chance adds at most its own part to the error of a bin (triangle inequality), and of that, by Cauchy and Schwarz,
+    # the square is at most (variance of all bins together) * (sum of squared standard scores).
+    variance = sum(max(_variance(one.total, one.confidence / one.total), _scatter(one)) for one in met)
+    critical = Null(len(met), variance / total**2, power=2).critical(alpha)
     said = f"an expected calibration error of {sentences.significant(ece)} over {total:,} labels"
-    if ece > max(limit, critical):
-        why = f"{said}, above {limit:g} and the {sentences.significant(critical)} of chance"
+    chance = f"the {sentences.significant(critical)} that chance may add"
+    if ece > limit + critical:
+        why = f"{said}, above {limit:g} by more than {chance}"
         return LabelJudgement(Verdict.Burning, ece, limit, why)
     if critical > limit:
         needed = math.ceil(total * (critical / limit) ** 2)
         return LabelJudgement(Verdict.Inconclusive, ece, limit, f"{said}; about {needed:,} labels are needed")
+    if ece > limit:
+        return LabelJudgement(Verdict.Inconclusive, ece, limit, f"{said}, above {limit:g} by less than {chance}")
     return LabelJudgement(Verdict.Healthy, ece, limit, f"{said}, the limit is {limit:g}")
+
+
+def _variance(total: int, share: float) -> float:
+    return total * share * (1 - share)
+
+
+def _scatter(one: Bin) -> float:
+    """Variance by the observed share, with Jeffreys' half: a bin that claims certainty scatters more than it says."""
+    return _variance(one.total, (one.right + 0.5) / (one.total + 1))
 
 
 def judge_gap(groups: Sequence[Group], *, limit: float, alpha: float = 0.01, reference: str = "") -> LabelJudgement:
@@ -215,19 +229,19 @@ def judge_gap(groups: Sequence[Group], *, limit: float, alpha: float = 0.01, ref
     Parameters
     ----------
     groups
-        Labelled predictions by group.
+        Labelled predictions by group; also of those that have none yet, which have their part of alpha from the start.
     limit
         The largest difference of two shares that is tolerated, 0 < limit < 1.
     alpha
         Probability of ever blaming groups that differ by no more.
     reference
-        Only gaps to this group count; any two groups when empty.
+        Only gaps to this group count, in either direction; any two groups when empty.
     """
     met = [group for group in groups if group.total]
     if len(met) < 2 or (reference and reference not in {group.name for group in met}):  # noqa: PLR2004 - a gap has two sides
         return LabelJudgement(Verdict.NoData, 0.0, limit, "labels of two groups are needed to compare them")
-    ends = {group.name: share_interval(group.wrong, group.total, alpha / len(met)) for group in met}
-    pairs = [(a, b) for a in met for b in met if a is not b and (not reference or b.name == reference)]
+    ends = {group.name: share_interval(group.wrong, group.total, alpha / len(groups)) for group in met}
+    pairs = [(a, b) for a in met for b in met if a is not b and (not reference or reference in {a.name, b.name})]
     a, b = max(pairs, key=lambda pair: _share(pair[0]) - _share(pair[1]))
     gap = _share(a) - _share(b)
     said = (

@@ -16,7 +16,7 @@ from seatrial.rollout.drift_subject import LOOK_S, LOOKS_PER_WINDOW, within
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from seatrial.api.drift import Drift, DriftRule
+    from seatrial.api.drift import Drift, DriftRule, Usual
     from seatrial.judge.drift.histogram import Histogram
     from seatrial.metrics.drift_types import DriftReadings
     from seatrial.rollout.drift_subject import Subject
@@ -70,8 +70,7 @@ def compared(drift: Drift, subject: Subject, readings: DriftReadings, *, usual: 
     both, whole = within(drift, subject, now_s), Stretch(round(drift.window))
     mine, theirs = seen(subject.candidate, both), seen(subject.stable, both)
     ours = seen(subject.stable, whole)
-    ago = Stretch(whole.length_s, round(drift.usual.ago)) if drift.usual and usual else None
-    before = seen(subject.stable, ago)
+    before = _some_time_ago(drift.usual, whole, subject, readings, now=ours) if drift.usual and usual and ours else None
     training = {v: readings.training.get((*owner, v)) for v in (subject.stable, subject.candidate) if v}
     look = max(1, int((now_s - subject.weighted_at) // LOOK_S))
     found: dict[str, Found] = {}
@@ -137,13 +136,36 @@ def _excess(  # noqa: PLR0913 - passed on
     return compare_shares(name, fault, ours, theirs, limit=limit, alpha=alpha, questions=questions, look=look)
 
 
+def _some_time_ago(
+    usual: Usual, whole: Stretch, subject: Subject, readings: DriftReadings, *, now: Seen
+) -> Seen | None:
+    """Find what was seen when all was as usual.
+
+    Of another version, only what it counted in the very bins of this one: on common edges alone, a drift could hide.
+    """
+    then = subject.served_at(readings.at_s - usual.ago)
+    stretch = Stretch(whole.length_s, round(usual.ago))
+    before = readings.seen.get((subject.namespace, subject.rollout, then, stretch))
+    if not before or then == subject.stable:
+        return before
+    return Seen(
+        {
+            name: found
+            for name, found in before.features.items()
+            if (mine := now.features.get(name)) and (found.edges, found.categories) == (mine.edges, mine.categories)
+        }
+    )
+
+
 def _usual(before: Seen, profile: Seen, rule: Rule, *, now: Seen) -> dict[str, float]:
     """Measure how far features were from the training profile when all was as usual.
 
     A feature that can't be told from what it was then is as usual, whatever its value: two noisy values a quarter
-    apart prove nothing.
+    apart prove nothing. But with so few rows then that they could not have told a drift, nothing is known of what is
+    usual: anything can't be told from them.
     """
-    usual = {d.feature: d.value for d in compare_all(before.features, profile.features, rule).differences if d.ours}
+    then = compare_all(before.features, profile.features, rule).differences
+    usual = {d.feature: d.value for d in then if d.ours and d.critical <= rule.act}
     values = {d.feature: d.value for d in compare_all(now.features, profile.features, rule).differences}
     since = compare_all(now.features, before.features, rule).differences
     alike = {d.feature for d in since if d.value <= d.critical}

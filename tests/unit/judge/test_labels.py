@@ -94,6 +94,27 @@ def test_an_overconfident_model_is_found() -> None:
     assert judge_calibration([], limit=0.05).verdict is Verdict.NoData
 
 
+@pytest.mark.parametrize("stated", [0.999, 0.95, 0.8])
+def test_a_model_at_its_limit_is_hardly_ever_blamed_however_often_one_looks(stated: float) -> None:
+    """Right five points less often than it says, with a limit of .05: alpha is 1 % over a thousand looks."""
+    rng = np.random.default_rng(9)
+    blamed = 0
+    for _ in range(40):
+        right = np.cumsum(rng.random(4000) < stated - 0.05)
+        blamed += any(
+            judge_calibration([Bin(n, int(right[n - 1]), n * stated)], limit=0.05, alpha=1e-5).verdict
+            is Verdict.Burning
+            for n in range(4, 4001, 36)
+        )
+    assert blamed <= 1
+
+
+def test_an_error_a_little_above_its_limit_is_not_called_kept() -> None:
+    found = judge_calibration([Bin(2000, 1780, 1900.0)], limit=0.05)
+    assert found.verdict is Verdict.Inconclusive
+    assert "above 0.05 by less than the" in found.sentence
+
+
 def test_certainty_that_is_always_right_has_no_error() -> None:
     assert judge_calibration([Bin(100, 100, 100.0)], limit=0.05).verdict is Verdict.Healthy
 
@@ -122,6 +143,20 @@ def test_gaps_can_be_asked_for_to_one_group_only() -> None:
     assert judge_gap(groups, limit=0.06, reference="all").verdict is Verdict.Healthy
     assert judge_gap(groups[:1], limit=0.06).verdict is Verdict.NoData
     assert judge_gap(groups, limit=0.06, reference="west").verdict is Verdict.NoData
+
+
+def test_a_reference_may_be_better_off_or_worse() -> None:
+    groups = [Group("all", 20_000, 4000), Group("south", 20_000, 1000)]
+    assert judge_gap(groups, limit=0.05, reference="all").verdict is Verdict.Burning
+    assert judge_gap(groups, limit=0.05, reference="south").verdict is Verdict.Burning
+
+
+def test_groups_that_come_late_have_their_part_of_alpha_from_the_start() -> None:
+    """Otherwise alpha would be spent by the first ones, and once more with each that joins."""
+    early = [Group("north", 700, 222), Group("south", 700, 90)]
+    waiting = [Group(f"region {number}", 0, 0) for number in range(48)]
+    assert judge_gap(early, limit=0.05, alpha=0.01).verdict is Verdict.Burning
+    assert judge_gap([*early, *waiting], limit=0.05, alpha=0.01).verdict is Verdict.Inconclusive
 
 
 def test_an_interval_holds_at_all_looks_at_once() -> None:

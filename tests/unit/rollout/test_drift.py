@@ -77,6 +77,31 @@ def test_two_noisy_values_a_quarter_apart_are_alike() -> None:
     assert looked(replace(base, seen={**base.seen, **before}), drift, REST).remedy == "nothing"
 
 
+def test_so_few_rows_a_week_ago_that_anything_is_like_them_make_nothing_usual() -> None:
+    """Twenty rows can't be told from a drift of nearly a deviation: that is no reason to call the drift usual."""
+    drift = Drift.model_validate({"features": {}, "usual": {}, "confirm": 1})
+    before = {(*OWNER, STABLE, Stretch(3600, 7 * 86400)): rows(20)}
+    base = readings(whole=rows(2000, age=0.8))
+    assert looked(replace(base, seen={**base.seen, **before}), drift, REST).cause == "WorldChanged"
+
+
+def test_what_is_usual_is_the_world_s_whatever_version_saw_it() -> None:
+    """The version that serves now is three days old; a week ago its predecessor met the same requests."""
+    drift = Drift.model_validate({"features": {}, "usual": {}, "confirm": 1})
+    week_ago = Stretch(3600, 7 * 86400)
+    young = replace(REST, served=((STABLE, NOW_S - 3 * 86400), (CANDIDATE, NOW_S - 30 * 86400)))
+    assert ask_for(drift, young, NOW_S).stretches == {STABLE: {WHOLE}, CANDIDATE: {week_ago}}
+    base = readings(whole=rows(8000, age=0.7))
+
+    def cause(before: Seen) -> str:
+        seen = {**base.seen, (*OWNER, CANDIDATE, week_ago): before}
+        return looked(replace(base, seen=seen), drift, young).cause
+
+    assert cause(rows(8000, age=0.7)) == "NoDrift"
+    coarse = Seen({"age": normal(0.7, n=8000, edges=(0.0, float("inf"))), "income": normal(0.0, n=8000)})
+    assert cause(coarse) == "WorldChanged"  # other bins: one common edge would let anything pass for usual
+
+
 @pytest.mark.parametrize(
     ("age_s", "window", "seconds"),
     [(20, "1h", None), (30, "1h", 30), (600, "1h", 480), (7200, "1h", 1920), (7200, "5m", 240)],

@@ -24,6 +24,9 @@ __all__ = ["Null", "chi_squared_above", "chi_squared_quantile", "combined", "sha
 _SMALLEST = 1e-15
 """Below this a probability drowns in rounding."""
 
+_LARGEST = 0.99
+"""Above this a p-value counts as this. One of 1, as a feature with a single bin has, would outweigh any others."""
+
 
 @dataclass(frozen=True, slots=True)
 class Null:
@@ -125,9 +128,13 @@ def share_of_alpha(alpha: float, *, questions: int = 1, look: int | None = None)
 
 
 def combined(p_values: Sequence[float]) -> float:
-    """Combine p-values of tests that may depend on each other in any way, by the Cauchy combination test."""
+    """Combine p-values of tests that may depend on each other in any way, by the Cauchy combination test.
+
+    It is truncated above (Fang, Chang, Park and Tseng, "Heavy-tailed distribution for combining dependent p-values",
+    Statistica Sinica 2023), which changes its level by less than a tenth.
+    """
     if not p_values:
         return 1.0
-    clipped = [min(max(p, _SMALLEST), 1 - _SMALLEST) for p in p_values]
+    clipped = [min(max(p, _SMALLEST), _LARGEST) for p in p_values]
     mean = sum(math.tan((0.5 - p) * math.pi) for p in clipped) / len(clipped)
     return 0.5 - math.atan(mean) / math.pi

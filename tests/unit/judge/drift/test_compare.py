@@ -77,6 +77,17 @@ def test_many_features_that_drift_a_little_have_drifted_together() -> None:
     assert healthy.drifted == ()
 
 
+def test_the_alarms_of_all_features_and_of_all_together_are_no_more_than_alpha() -> None:
+    """Ten features without drift, levels so low that chance alone decides, 5 % for single features and for the mean."""
+    rng = np.random.default_rng(7)
+    rule = Rule(warn=1e-9, act=1e-9, alpha=0.05)
+    called = 0
+    for _ in range(200):
+        mine, theirs = ({str(i): drawn(rng, n) for i in range(10)} for n in (500, 4500))
+        called += compare_all(mine, theirs, rule).level is Level.ACT
+    assert called <= 200 * 0.05 + 3 * np.sqrt(200 * 0.05)
+
+
 def test_the_most_drifted_feature_comes_first() -> None:
     found = compare_all(
         {"a": normal(0.0, n=1000), "b": normal(0.6, n=1000), "c": normal(0.4, n=1000)},

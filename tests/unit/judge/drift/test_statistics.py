@@ -167,6 +167,15 @@ def test_probabilities_are_combined_whatever_their_dependence() -> None:
     assert combined([0.5, 0.5, 1e-6]) == pytest.approx(3e-6, rel=0.01)
 
 
+def test_a_feature_that_can_t_differ_silences_no_others() -> None:
+    """A constant feature has one bin and a p-value of 1; so have values that are just alike."""
+    assert combined([1e-6] * 3 + [1.0]) < 1e-5
+    rng = np.random.default_rng(11)
+    for features in (2, 20):
+        alarms = np.mean([combined(list(rng.random(features))) <= 0.01 for _ in range(6000)])
+        assert alarms <= 0.01 + 4 * np.sqrt(0.01 / 6000)
+
+
 def test_histograms_meet_on_the_edges_that_both_have() -> None:
     ours = Histogram((1, 2, 3, 4), edges=(0.0, 1.0, 2.0, float("inf")))
     theirs = Histogram((10, 20, 30), edges=(1.0, 3.0, float("inf")))
