@@ -11,14 +11,16 @@ from hypothesis import strategies as st
 from seatrial.api.status import DEPLOYMENT_STATUS, Phase, dump
 from seatrial.judge.judge import SEVERITY
 from seatrial.judge.types import Verdict
+from seatrial.rollout.capacity import Fitness
 from seatrial.rollout.machine import decide
 from seatrial.rollout.target import intended_weight
-from seatrial.rollout.world import Wish
+from seatrial.rollout.world import Wish, Workload
 from tests.unit.rollout import builders as b
-from tests.unit.rollout.strategies import UNDERWAY, WEIGHTED, states
+from tests.unit.rollout.strategies import EVIDENCE, OBJECTIVES, PLAN, UNDERWAY, WEIGHTED, states
 
 if TYPE_CHECKING:
     from seatrial.api.status import ModelDeploymentStatus
+    from seatrial.api.trial import VersionRef
     from seatrial.rollout.decision import Decision
     from seatrial.rollout.world import World
     from tests.unit.rollout.strategies import State
@@ -215,3 +217,54 @@ def test_operator_that_was_restarted_decides_the_same(state: State) -> None:
     decision = b.run(status, world)
     assert decide(read, world, look_s=b.LOOK_S) == decision
     assert DEPLOYMENT_STATUS.validate_python(dump(DEPLOYMENT_STATUS, decision.status)) == decision.status
+
+
+ENOUGH_LOOKS = 40
+
+
+def obliging(decision: Decision, world: World, dead: str | None) -> World:
+    """Let the cluster be as the decision wants it ten minutes later, but for one version whose pods never get ready."""
+    target, status = decision.target, decision.status
+    pods = {}
+    for version, replicas in target.replicas.items():
+        desired = max(replicas, target.scaling[version].fewest if version in target.scaling else 0)
+        ready = 0 if version == dead else desired
+        pods[version] = Workload(version, desired, ready, ready)
+    measured = status.trial is not None and status.phase in WEIGHTED
+    return replace(
+        world,
+        now_s=world.now_s + 600,
+        workloads=pods,
+        route=b.in_force(target.division) or world.route,
+        evidence=tuple(EVIDENCE[name, Verdict.Healthy] for name in OBJECTIVES) if measured else (),
+        targets_up={version: known.ready for version, known in pods.items()},
+        metrics_down=None,
+        act_problem=None,
+        frozen=None,
+        queued=None,
+        fitness=Fitness(max((known.desired for known in pods.values()), default=0)),
+    )
+
+
+@some
+@given(states(), st.sampled_from([b.A, b.B, b.C]), st.booleans())
+def test_no_state_is_a_dead_end(state: State, wished: VersionRef, stable_dies: bool) -> None:
+    """Once nothing is in its way any more a rollout ends, with the wished version unless that was found bad.
+
+    That stable is dead is nothing in its way: what replaces it may be the cure.
+    """
+    status, world = state
+    wish = b.wish(wished, plan=PLAN)
+    if isinstance(world.wish, Wish):
+        wish = replace(wish, scaling=world.wish.scaling)
+    dead = status.stable.hash if stable_dies and status.stable and status.stable != wished else None
+    world = replace(world, wish=wish)
+    for _ in range(ENOUGH_LOOKS):
+        decision = b.run(status, world)
+        status, world = decision.status, obliging(decision, world, dead)
+        if decision.look_again_s is None:
+            break
+    assert status.stable
+    assert status.phase in {Phase.STABLE, Phase.ROLLED_BACK}
+    assert status.draining == ()
+    assert status.stable == wished or wished.hash in status.quarantined
