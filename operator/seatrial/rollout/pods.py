@@ -81,8 +81,8 @@ def scaling(status: ModelDeploymentStatus, world: World) -> Mapping[str, Scaling
 def _need(status: ModelDeploymentStatus, world: World, workload: Workload) -> int:
     """Tell how many of the candidate's pods all requests take."""
     known = status.trial.pods if status.trial else None
-    if _scaling(world):
-        return known or 1
+    if bounds := _scaling(world):
+        return min(known or 1, bounds.most)  # more than the most can't be asked for
     if _swaps(status, world) and isinstance(world.wish, Wish):
         total = world.wish.replicas
         goal, _ = swapped(share(status), total, total)

@@ -38,7 +38,8 @@ WEIGHTED = {Phase.TRIAL, Phase.PROMOTING, Phase.WATCHING}
 UNDERWAY = {Phase.STARTING, *WEIGHTED}
 
 ages_s = st.sampled_from([0.0, 0.001, 5.0, 29.999, 30.0, 60.0, 120.0, 599.999, 600.0, 5000.0])
-maybe_ago = st.none() | ages_s.map(lambda age_s: b.NOW - age_s)
+ago = ages_s.map(lambda age_s: b.NOW - age_s)
+maybe_ago = st.none() | ago
 policies = st.sampled_from(["hold", "rollback", "promote"])
 
 
@@ -70,7 +71,7 @@ def statuses(draw: st.DrawFn, phases: Any = tuple(Phase), plan: Any = None) -> M
             plan=chosen,
             weighted_at=b.NOW - 8000 if phase in WEIGHTED else None,
             step_index=index if phase in WEIGHTED else 0,
-            step_since=draw(maybe_ago) if phase in WEIGHTED else None,
+            step_since=draw(ago if phase is Phase.WATCHING else maybe_ago) if phase in WEIGHTED else None,
             unready_since=draw(maybe_ago),
             pods=draw(st.none() | st.integers(1, 4)),
         )

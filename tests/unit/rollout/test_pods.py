@@ -98,6 +98,14 @@ def test_stable_keeps_what_it_had_and_the_candidate_gets_the_pods_for_its_weight
     assert b.candidate_weight(decision) == 25
 
 
+def test_a_candidate_needs_no_more_pods_than_it_may_have() -> None:
+    """Stable had eight before an autoscaler with a smaller maximum was asked for."""
+    status = with_trial(b.promoting(), pods=8)
+    wish = replace(b.wish(), scaling=Scaling(1, 4))
+    decision = b.run(status, seen(status, (FOUR, FOUR), 8, wish=wish))
+    assert b.candidate_weight(decision) == 100
+
+
 def test_copies_of_all_requests_take_the_pods_of_all_requests() -> None:
     shadow = b.at_step(Step(shadow=Shadow(percent=75), for_=60.0))
     status = with_trial(shadow, pods=8)
