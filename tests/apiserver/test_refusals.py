@@ -366,6 +366,32 @@ BAD_SLOS: dict[str, tuple[dict[str, Any], str]] = {
         {"spec__objectives__0__compare": {"to": "stable", "margin": "5", "value": "99"}},
         "to: offline needs the value that was measured offline, in percent; to: stable has none",
     ),
+    "means of counters": (
+        {"spec__objectives__0__compare": {"to": "stable", "margin": "5", "mean": {}}},
+        (
+            "a mean is read from a histogram, because a sum and a count don't tell how much values scatter; only these "
+            f"templates have one: {TIMED}, label-absolute-error; leave compare.mean out to compare shares"
+        ),
+    ),
+    "a mean offline without its value": (
+        {"spec__objectives__1__compare": {"to": "offline", "margin": "5", "mean": {}}},
+        "with mean, to: offline needs mean.value, the mean that was measured offline; to: stable has none",
+    ),
+    "a mean beside a share": (
+        {"spec__objectives__1__compare": {"to": "offline", "margin": "5", "value": "99", "mean": {"value": "1s"}}},
+        "with mean, to: offline needs mean.value, the mean that was measured offline; to: stable has none",
+    ),
+    "a mean time without a unit": (
+        {"spec__objectives__1__compare": {"to": "offline", "margin": "5", "mean": {"value": "0.1"}}},
+        (
+            "compare.mean.value and ceiling are written like the template's threshold: a time such as 250ms, or for "
+            "label-absolute-error a number such as '0.5'"
+        ),
+    ),
+    "a ceiling without a unit": (
+        {"spec__objectives__1__compare": {"to": "stable", "margin": "5", "mean": {"ceiling": "1"}}},
+        "compare.mean.value and ceiling are written like the template's threshold",
+    ),
     "margin of everything": (
         {"spec__objectives__0__compare": {"to": "stable", "margin": "100"}},
         "margin is a percentage from 0 to 99, such as '5': how much worse the version may be, relatively",
@@ -514,6 +540,12 @@ GOOD: dict[str, dict[str, Any]] = {
     "a cap of cost": changed(SLO, spec__cost={"objective": "availability", "perThousand": "0.40"}),
     "a check": changed(SLO, spec__objectives__0__sli={"template": "check", "where": {"check": "safety"}}),
     "threshold with decimals": changed(SLO, spec__objectives__1__sli__threshold="3570.47us"),
+    "means beside stable": changed(
+        SLO, spec__objectives__1__compare={"to": "stable", "margin": "5", "mean": {"ceiling": "1s"}}
+    ),
+    "means offline": changed(
+        SLO, spec__objectives__1__compare={"to": "offline", "margin": "5", "mean": {"value": "112ms"}}
+    ),
     "threshold beside an edge": changed(SLO, spec__objectives__1__sli__edge="below"),
     "threshold that is a number": changed(
         SLO, spec__objectives__1__sli={"template": "label-absolute-error", "threshold": "0.5"}

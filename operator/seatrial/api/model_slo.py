@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, PlainSerializer
 
+from seatrial.api.compare import Compare
 from seatrial.api.cost import Cost
 from seatrial.api.drift import Drift
 from seatrial.api.fields import (
@@ -152,35 +153,38 @@ class Rollback(ApiModel):
     person decides, notify only tells."""
 
 
-class Compare(ApiModel):
-    """What a version on trial is compared with, instead of with the target alone."""
+_MEANS = "!has(self.compare) || !has(self.compare.mean)"
+_TIMES = f"(has(self.sli.template) && self.sli.template in {_cel(TIMED)})"
+
+
+def _measure(field: str) -> str:
+    """Write the condition that a field of compare.mean is a time or a number, as its template's threshold is."""
+    found = f"self.compare.mean.{field}"
+    right = f"({_TIMES} ? {matches(TIME_PATTERN, found)} : {matches(NUMBER_PATTERN, found)})"
+    return f"(!has({found}) || {right})"
+
+
+class Objective(ApiModel):
+    """One objective: a share of good events."""
 
     model_config = ConfigDict(
         **CONFIG,
         json_schema_extra={
             "x-kubernetes-validations": [
                 rule(
-                    "has(self.value) == (self.to == 'offline')",
-                    "to: offline needs the value that was measured offline, in percent; to: stable has none",
-                )
+                    f"{_MEANS} || (has(self.sli.template) && self.sli.template in {_cel((*TIMED, *MEASURED))})",
+                    "a mean is read from a histogram, because a sum and a count don't tell how much values scatter; "
+                    f"only these templates have one: {', '.join((*TIMED, *MEASURED))}; leave compare.mean out to "
+                    "compare shares",
+                ),
+                rule(
+                    f"{_MEANS} || ({_measure('value')} && {_measure('ceiling')})",
+                    "compare.mean.value and ceiling are written like the template's threshold: a time such as 250ms, "
+                    f"or for {', '.join(MEASURED)} a number such as '0.5'",
+                ),
             ]
         },
     )
-
-    to: Literal["stable", "offline"]
-    """stable: the share of good events of the stable version at the same time. offline: a value measured beforehand."""
-    margin: Annotated[
-        Decimal,
-        PlainSerializer(str, return_type=str),
-        percentage("margin is a percentage from 0 to 99, such as '5': how much worse the version may be, relatively"),
-    ]
-    """Percent by which the version's share of good events may be smaller, relative to what it is compared with."""
-    value: Percent | None = None
-    """Percent of good events that was measured offline."""
-
-
-class Objective(ApiModel):
-    """One objective: a share of good events."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
     """Name of the objective, unique in this ModelSLO."""

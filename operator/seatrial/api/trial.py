@@ -14,6 +14,7 @@ from seatrial.api.drift import Drift
 from seatrial.api.fields import CONFIG, Duration, Time
 from seatrial.api.keeping import Watch
 from seatrial.api.labels import Labels
+from seatrial.api.means import MeanEvidence
 from seatrial.api.model_slo import Objective, Rollback
 from seatrial.api.sights import Restarts, Split, Untaken
 from seatrial.api.strategy import Step, Sticky, Undecided
@@ -188,6 +189,8 @@ class ObjectiveEvidence:
     """Which edge of the histogram counts instead of the threshold, and what that means; empty when there is no need."""
     undecided_since: Time | None = None
     """Since when the verdict has led to what strategy.undecided says of it; absent while a person holds the rollout."""
+    mean: MeanEvidence | None = None
+    """Counts for an objective that compares means, once the edges of both histograms are known."""
     condemned_at: Time | None = None
     """Time of the scrape that condemns the version, while stable's next one has yet to say whether it suffers too."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.cli.formats import progress_bar
 from seatrial.metrics.counting import counting
-from seatrial.metrics.edges import bracketed, used_instead
+from seatrial.metrics.edges import bracketed, thresholds, used_instead
 from seatrial.metrics.ledger import Ledger
 from seatrial.metrics.prometheus import Prometheus
 from seatrial.metrics.recall import everything_of, recall
@@ -149,7 +149,7 @@ class Tally:
     """
 
     def __init__(self, sli: Sli, version: str, recording: Recording, since_s: float) -> None:
-        rule, self._note = _counted_as(sli, version, recording)
+        rule, self._note, self._edges = _counted_as(sli, version, recording)
         begin_s = min(series.samples[0][0] for series in recording)
         self._ledger = Ledger(Checkpoint(since_s, 0, 0))
         self._series: list[tuple[Series, Weights, bool]] = []
@@ -182,15 +182,16 @@ class Tally:
             checkpoint=ledger.checkpoint,
             clustering=ledger.clustering,
             note=self._note,
+            edges=self._edges,
         )
 
 
-def _counted_as(sli: Sli, version: str, recording: Recording) -> tuple[Counting, str | None]:
-    """Find out how an SLI is counted in a recording, and which edge counts instead of its threshold."""
+def _counted_as(sli: Sli, version: str, recording: Recording) -> tuple[Counting, str | None, tuple[str, ...]]:
+    """Find out how an SLI is counted in a recording, which edge counts instead of its threshold, and all edges."""
     how = counting(sli)
     labels = [series.labels for series in recording if series.labels.get(VERSION_LABEL) == version]
-    edges = {edge_value(one[EDGE]) for one in labels if one["__name__"] == how.part.metric and EDGE in one}
-    if how.part.edge is None or not edges:
-        return how, None
-    used = bracketed(how, edges)
-    return used, used_instead(how, used)
+    texts = {one[EDGE] for one in labels if one["__name__"] == how.part.metric and EDGE in one}
+    if how.part.edge is None or not texts:
+        return how, None, ()
+    used = bracketed(how, map(edge_value, texts))
+    return used, used_instead(how, used), thresholds(sli, texts) if sli.spread else ()

@@ -22,7 +22,7 @@ from seatrial.metrics.connection import ConnectionFolder, FixedConnection, Misco
 from seatrial.metrics.counting import counting
 from seatrial.metrics.errors import BadQuery, Unavailable
 from seatrial.metrics.types import Measurements
-from seatrial.rollout.counts import open_step
+from seatrial.rollout.counts import open_step, request_for
 from seatrial.rollout.evidence import weigh
 from seatrial.rollout.planned import sli_of
 
@@ -190,16 +190,17 @@ def replay(  # noqa: PLR0913 - each is a fact of the recording
     """
     begin_s = versions(recording)[candidate]
     end_s = max(series.samples[-1][0] for series in recording)
-    tallies = {
-        (version, one.key): Tally(sli_of(one), version, recording, begin_s - look_s)
-        for version in (candidate, stable)
-        if version
-        for one in planned
-    }
+    sides = [version for version in (candidate, stable) if version]
+    tallies: dict[tuple[str, str], Tally] = {}
     trial = _trial(deployment, planned, candidate, begin_s - look_s)
     passed: list[float] = []
     step_s, now_s = begin_s, begin_s
     while now_s <= end_s:
+        # What means are counted from is known only once the edges are: everything is counted from the beginning.
+        for sli in request_for(deployment.namespace, deployment.name, candidate, stable or "", trial).slis:
+            for version in sides:
+                if (version, sli.name) not in tallies:
+                    tallies[version, sli.name] = Tally(sli, version, recording, begin_s - look_s)
         readings = {key: tally.at(now_s) for key, tally in tallies.items()}
         seen = Measurements(now_s, None, readings, {})
         trial = replace(trial, evidence=weigh(trial, candidate, stable or "", seen, fresh_s=fresh_s))

@@ -24,7 +24,7 @@ from seatrial.judge.types import Verdict
 if TYPE_CHECKING:
     from seatrial.judge.types import Counts
 
-__all__ = ["Comparison", "compare_ratios", "log_e_inferior", "log_e_non_inferior"]
+__all__ = ["Comparison", "compare_ratios", "decide", "log_e_inferior", "log_e_non_inferior"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +78,12 @@ def compare_ratios(
     mine, theirs = _good_share(candidate), _good_share(stable)
     worse, kept = (test(candidate, stable, 1 - margin) / dispersion for test in (log_e_inferior, log_e_non_inferior))
     said = f"{sentences.percent(mine)} good against {sentences.percent(theirs)} of stable"
-    verdict, sentence = _decide(worse, kept, -math.log(alpha), said, margin)
+    verdict, sentence = decide(worse, kept, -math.log(alpha), said, margin)
     return Comparison(verdict, sentence, mine / theirs if theirs else math.inf, margin)
 
 
-def _decide(worse: float, kept: float, needed: float, said: str, margin: float) -> tuple[Verdict, str]:
+def decide(worse: float, kept: float, needed: float, said: str, margin: float) -> tuple[Verdict, str]:
+    """Give verdict and sentence for the logs of the evidence for "worse" and for "not worse", and the one needed."""
     allowed = sentences.percent(margin)
     if worse >= needed:
         return Verdict.Burning, f"{said}: worse by more than {allowed}; chance explains that {sentences.trials(worse)}."

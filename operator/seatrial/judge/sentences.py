@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from seatrial.judge.types import Counts
 
-__all__ = ["bursts", "counted", "odds", "overspending", "percent", "significant", "times", "trials"]
+__all__ = ["bursts", "counted", "measure", "odds", "overspending", "percent", "significant", "times", "trials"]
 
 
 _NOTEWORTHY = 1.5
@@ -47,6 +47,14 @@ def counted(counts: Counts, error_budget: float) -> str:
     ratio = counts.bad / counts.total
     share = f"{significant(100 * ratio)} %"  # without percent's cache: hardly a ratio comes twice
     return f"{said} ({share}, {times(ratio / error_budget)} the error budget of {percent(error_budget)})"
+
+
+def measure(value: float, *, timed: bool) -> str:
+    """Write a number, or a time in seconds: 0.112 -> ``112 ms``."""
+    if not timed:
+        return significant(value)
+    scale, unit = next(((scale, unit) for scale, unit in ((1, "s"), (1e3, "ms")) if value * scale >= 1), (1e6, "us"))
+    return f"{significant(value * scale)} {unit}"
 
 
 def bursts(dispersion: float) -> str:

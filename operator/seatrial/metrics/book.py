@@ -44,6 +44,8 @@ class Account:
     """Why it can't be counted yet; the next look tries again."""
     note: str | None = None
     """Which edge counts instead of the threshold."""
+    edges: tuple[str, ...] = ()
+    """All edges of the histogram as thresholds, where they are wanted and once they are known."""
     has_part: bool = False
     sources: dict[str, dict[Scraped, float]] = field(default_factory=dict)
     handed_out: deque[Checkpoint] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
@@ -159,6 +161,12 @@ class Book:
             if account.counting and metric in account.counting.metrics:
                 self.refuse(account, problem)
 
+    def without_spread(self) -> Iterator[tuple[Account, Counting]]:
+        """Accounts that have events and want to know the edges of their histogram, and how they count."""
+        for account in self._accounts.values():
+            if account.counting and account.counting.spread and account.ledger.total and not account.edges:
+                yield account, account.counting
+
     def recount(self, account: Account, how: Counting, note: str | None) -> None:
         """Count an SLI at another edge, and read again what isn't settled of it."""
         account.counting, account.note = how, note
@@ -226,6 +234,7 @@ class Book:
             clustering=ledger.clustering,
             edge=account.counting.part.edge if account.counting and account.has_part else None,
             note=account.note,
+            edges=account.edges,
         )
 
     def _newest_s(self, account: Account) -> float | None:

@@ -37,6 +37,8 @@ class Counting:
         Whether the series come from something else than the version's own pods, such as a gateway.
     edge
         What counts when the histogram has no edge at the threshold; see ``metrics.edges``.
+    spread
+        Whether all edges of the histogram are wanted.
     """
 
     totals: tuple[Selector, ...]
@@ -44,6 +46,7 @@ class Counting:
     part_is_good: bool
     elsewhere: bool = False
     edge: Edge = "exact"
+    spread: bool = False
 
     @property
     def metrics(self) -> frozenset[str]:
@@ -94,7 +97,12 @@ def counting(sli: Sli) -> Counting:
         raise ValueError(f"objective {sli.name}: the template {sli.template} needs a threshold, such as {example}")
     every, good = template.counters(sli.threshold)
     return Counting(
-        (_narrowed(every, sli),), _narrowed(good, sli), part_is_good=True, elsewhere=elsewhere, edge=sli.edge
+        totals=(_narrowed(every, sli),),
+        part=_narrowed(good, sli),
+        part_is_good=True,
+        elsewhere=elsewhere,
+        edge=sli.edge,
+        spread=sli.spread,
     )
 
 

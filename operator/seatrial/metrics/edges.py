@@ -11,6 +11,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from seatrial.metrics import templates
 from seatrial.metrics.book import Book, Owner, owner_of
 from seatrial.metrics.queries import any_of, spellings
 from seatrial.metrics.selector import EDGE, edge_value
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from seatrial.metrics.counting import Counting
     from seatrial.metrics.reader import Client
+    from seatrial.metrics.types import Sli
 
 
 async def look_for_edges(client: Client, books: Iterable[Book], known: set[str], now_s: float) -> list[Book]:
@@ -69,6 +71,26 @@ async def look_for_edges(client: Client, books: Iterable[Book], known: set[str],
         else:
             book.reread(account, passing=f"requests are counted, but {bucket.metric} has no series yet")
     return again
+
+
+async def tell_edges(client: Client, books: Iterable[Book], now_s: float) -> None:
+    """Tell the accounts that want them the edges of their histograms, with one query for all that don't know them."""
+    asking = [(book, account, how.part.metric) for book in books for account, how in book.without_spread()]
+    if not asking:
+        return
+    versions = {book.owner.version for book, _, _ in asking}
+    found = await every_edge(client, {metric for _, _, metric in asking}, now_s, versions)
+    for book, account, metric in asking:
+        account.edges = thresholds(account.sli, found.get((book.owner, metric), ()))
+
+
+def thresholds(sli: Sli, texts: Iterable[str]) -> tuple[str, ...]:
+    """Write the edges of a template's histogram as thresholds of a ModelSLO, ascending; none for plain counters."""
+    template = templates.find(sli.template, sli.server) if sli.template else None
+    if not isinstance(template, templates.Histogram):
+        return ()
+    edges = {edge for text in texts if (edge := edge_value(text)) is not None and math.isfinite(edge) and edge > 0}
+    return tuple(template.threshold(edge) for edge in sorted(edges))
 
 
 async def every_edge(

@@ -6,21 +6,21 @@ Counts are those of ``PrometheusSource``, so what is found here is what the oper
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from seatrial.metrics import templates
 from seatrial.metrics.counting import Counting, counting
+from seatrial.metrics.edges import thresholds
 from seatrial.metrics.queries import any_of
-from seatrial.metrics.selector import EDGE, edge_value
+from seatrial.metrics.selector import EDGE
 from seatrial.metrics.source import PrometheusSource
 from seatrial.metrics.templates import Histogram
 from seatrial.metrics.types import Checkpoint, Reading, Request, Sli
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from seatrial.metrics.reader import Client
 
@@ -181,7 +181,7 @@ async def _look(client: Client, rollout: Rollout, sli: Sli, now_s: float) -> Fin
     metrics = tuple(sorted(how.metrics))
     series = await client.query(f'{{__name__=~"{any_of(metrics)}",{rollout.labels}}}', now_s)
     labels = [one["metric"] for one in series]
-    edges = _edges(sli, labels)
+    edges = thresholds(sli, (one.get(EDGE, "") for one in labels))
     counts: dict[str, int] = {}
     for one in labels:
         if how.weights(one) is not None:
@@ -194,14 +194,6 @@ async def _look(client: Client, rollout: Rollout, sli: Sli, now_s: float) -> Fin
     elif open_ended:
         problem = f"choose a threshold among {', '.join(edges)}"
     return Finding(sli, metrics, seen, edges, problem)
-
-
-def _edges(sli: Sli, series: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
-    template = templates.find(sli.template, sli.server) if sli.template else None
-    if not isinstance(template, Histogram):
-        return ()
-    edges = {edge for labels in series if (edge := edge_value(labels.get(EDGE, ""))) is not None}
-    return tuple(template.threshold(edge) for edge in sorted(edges) if math.isfinite(edge))
 
 
 async def _why_nothing(

@@ -27,8 +27,8 @@ def everything_of(countings: Iterable[Counting], namespace: str, rollout: str) -
     wanted = list(countings)
     metrics = sorted({metric for how in wanted for metric in how.metrics} | {UP, START})
     spelled = sorted({text for how in wanted for edge in how.edges for text in spellings(edge)})
-    # Which edge counts instead of a threshold that is none shows only when all edges are there.
-    known = spelled and all(how.edge == "exact" for how in wanted)
+    # Means need all edges, and which one counts instead of a threshold that is none shows only then.
+    known = spelled and not any(how.spread or how.edge != "exact" for how in wanted)
     edges = f',{EDGE}=~"|{any_of(spelled)}"' if known else ""
     names = f'namespace=~"{any_of([namespace])}",rollout_name=~"{any_of([rollout])}"'
     return f'{{__name__=~"{any_of(metrics)}",{names}{edges}}}'

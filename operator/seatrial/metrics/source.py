@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from seatrial.metrics.book import Book, Owner, owner_of
-from seatrial.metrics.edges import look_for_edges
+from seatrial.metrics.edges import look_for_edges, tell_edges
 from seatrial.metrics.errors import BadQuery, Unavailable
 from seatrial.metrics.queries import WITNESS, Raw, spellings
 from seatrial.metrics.reader import Client, Overfull, Reader
@@ -169,6 +169,7 @@ class PrometheusSource:
         self._covered_s = now_s
         await self._join([book for book in books if not book.joined], now_s)
         await self._join(await look_for_edges(self._client, books, self._spellings, now_s), now_s)
+        await tell_edges(self._client, books, now_s)
         for book in books:
             book.settle(now_s - self._horizons.settle_s)
             book.publish()

@@ -39,6 +39,8 @@ class Sli:
         For templates: labels that the series must have besides, with their values.
     edge
         Which edge of the histogram counts when the threshold is none.
+    spread
+        Whether the edges of the histogram are wanted in ``Reading.edges``.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Sli:
     total: str | None = None
     where: tuple[tuple[str, str], ...] = ()
     edge: Edge = "exact"
+    spread: bool = False
 
     @classmethod
     def declared(cls, name: str, sli: model_slo.Sli) -> Sli:
@@ -79,13 +82,13 @@ class Checkpoint:
     total, bad
         Requests since the trial began, and how many of them were bad.
     clustering
-        How the bad ones fell on the scrapes up to it.
+        How the bad ones fell on the scrapes up to it. Two checkpoints with the same counts are the same without it.
     """
 
     at_s: float
     total: int
     bad: int
-    clustering: Clustering = NO_EVENTS
+    clustering: Clustering = field(default=NO_EVENTS, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,8 @@ class Reading:
         The bucket edge up to which events are good, in the metric's own unit; None without one, or before it was seen.
     note
         Which edge counts instead of the threshold, and what that means; None when the threshold is an edge.
+    edges
+        All edges of the histogram as thresholds, ascending, where they are wanted and once they are known.
     """
 
     total: int
@@ -152,6 +157,7 @@ class Reading:
     clustering: Clustering = NO_EVENTS
     edge: float | None = None
     note: str | None = None
+    edges: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

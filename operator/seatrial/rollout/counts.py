@@ -11,11 +11,12 @@ from seatrial.judge.dispersion import Clustering
 from seatrial.judge.restart import next_restart, retire
 from seatrial.judge.types import Counts, Verdict
 from seatrial.metrics.types import Checkpoint, Request
+from seatrial.rollout.means import bucket_slis, checkpoints, count_mean
 from seatrial.rollout.planned import objective_of, sli_of
 
 if TYPE_CHECKING:
     from seatrial.api.trial import PlannedObjective, Trial
-    from seatrial.metrics.types import Measurements, Reading
+    from seatrial.metrics.types import Measurements, Reading, Sli
 
 
 def request_for(namespace: str, rollout: str, candidate: str, stable: str, trial: Trial) -> Request:
@@ -23,6 +24,7 @@ def request_for(namespace: str, rollout: str, candidate: str, stable: str, trial
     began = Settled(trial.started_at if trial.weighted_at is None else trial.weighted_at, 0, 0)
     known = {(entry.slo, entry.objective): entry for entry in trial.evidence}
     since: dict[tuple[str, str], Checkpoint] = {}
+    slis: list[Sli] = []
     for planned in trial.plan.objectives:
         entry = known.get((planned.slo, planned.objective.name))
         for version, settled in (
@@ -30,8 +32,14 @@ def request_for(namespace: str, rollout: str, candidate: str, stable: str, trial
             (stable, entry.stable_settled if entry else began),
         ):
             since[version, planned.key] = _checkpoint(settled)
-    slis = tuple(sli_of(planned) for planned in trial.plan.objectives)
-    return Request(namespace=namespace, rollout=rollout, versions=(candidate, stable), slis=slis, since=since)
+        slis.append(sli_of(planned))
+        if entry and entry.mean:
+            buckets = bucket_slis(planned, entry.mean)
+            slis += buckets
+            for version, counted in ((candidate, entry.mean.candidate_settled), (stable, entry.mean.stable_settled)):
+                points = zip(buckets, checkpoints(counted), strict=True)
+                since |= {(version, sli.name): point for sli, point in points}
+    return Request(namespace=namespace, rollout=rollout, versions=(candidate, stable), slis=tuple(slis), since=since)
 
 
 def open_step(entry: ObjectiveEvidence) -> ObjectiveEvidence:
@@ -53,8 +61,9 @@ def count_on(
     """Take the new counts of one objective."""
     named = (planned.slo, planned.objective.name)
     entry = next((e for e in trial.evidence if (e.slo, e.objective) == named), None)
+    began_s = measured.at_s if trial.weighted_at is None else trial.weighted_at
     if entry is None:
-        entry = _nothing_yet(planned, measured.at_s if trial.weighted_at is None else trial.weighted_at)
+        entry = _nothing_yet(planned, began_s)
     mine = measured.readings.get((candidate, planned.key))
     theirs = measured.readings.get((stable, planned.key))
     if mine and _follows(mine, entry.total, entry.bad):
@@ -63,6 +72,7 @@ def count_on(
         entry = replace(entry, edge=mine.note)
     if theirs and _follows(theirs, entry.stable.total, entry.stable.bad):
         entry = replace(entry, stable=Totals(theirs.total, theirs.bad), stable_settled=_settled(theirs))
+    entry = count_mean(entry, planned, candidate, stable, measured, began_s)
     last = entry.restarts[-1].candidate.total if entry.restarts else 0
     outage = entry.verdict == Verdict.Environment
     return look_afresh(entry) if next_restart(entry.total - last, environment=outage) else entry

@@ -11,6 +11,7 @@ from seatrial.judge.dispersion import own_dispersion
 from seatrial.judge.judge import judge
 from seatrial.judge.types import Counts, Evidence, Verdict
 from seatrial.rollout.counts import count_on
+from seatrial.rollout.means import compared, why_uncounted
 from seatrial.rollout.planned import objective_of
 from seatrial.rollout.target import ALL
 
@@ -79,7 +80,7 @@ def weigh(
             _evidence(
                 entry,
                 measured,
-                _comparable(measured, candidate, stable, planned.key),
+                _comparable(entry, planned, candidate, stable, measured),
                 fresh_s=fresh_s,
                 service=(service or {}).get(planned.key, Service()),
                 stable_lags=_lags(entry, planned, candidate, stable, measured),
@@ -125,15 +126,19 @@ def _evidence(
     )
 
 
-def _comparable(measured: Measurements, candidate: str, stable: str, key: str) -> Reading | None:
-    """Find the candidate's counts; they can't be used when they stop at another edge than stable's."""
-    mine, theirs = (measured.readings.get((version, key)) for version in (candidate, stable))
-    if not mine or not theirs or mine.edge is None or theirs.edge is None or mine.edge == theirs.edge:
-        return mine
-    problem = (
-        f"the histograms of both versions differ: {mine.edge:g} counts for the candidate and {theirs.edge:g} for "
-        f"stable; choose an edge that both have as the threshold"
-    )
+def _comparable(
+    entry: ObjectiveEvidence, planned: PlannedObjective, candidate: str, stable: str, measured: Measurements
+) -> Reading | None:
+    """Find the candidate's counts; they can't be used when the histograms of both versions don't allow it."""
+    mine, theirs = (measured.readings.get((version, planned.key)) for version in (candidate, stable))
+    if not mine:
+        return None
+    problem = why_uncounted(entry, planned, candidate, stable, measured)
+    if theirs and mine.edge is not None and theirs.edge is not None and mine.edge != theirs.edge:
+        problem = (
+            f"the histograms of both versions differ: {mine.edge:g} counts for the candidate and {theirs.edge:g} for "
+            f"stable; choose an edge that both have as the threshold"
+        )
     return replace(mine, problem=mine.problem or problem)
 
 
@@ -159,20 +164,27 @@ def _condemning_s(
 def _compared(
     planned: PlannedObjective, entry: ObjectiveEvidence, judgement: Judgement, min_requests: int
 ) -> Judgement:
-    """Let the comparison with stable speak where an objective asks for it, as long as there are counts to compare."""
+    """Let the comparison speak where an objective asks for it, as long as there are counts to compare."""
     compare = planned.objective.compare
     spoken = {Verdict.NoData, Verdict.Unavailable, Verdict.Environment}
-    if not compare or compare.to != "stable" or judgement.verdict in spoken or judgement.overspent:
+    if not compare or judgement.verdict in spoken or judgement.overspent:
         return judgement
-    found = compare_ratios(
-        Counts(entry.total, entry.bad),
-        Counts(entry.stable.total, entry.stable.bad),
-        margin=float(compare.margin) / ALL,
-        alpha=1 / judgement.threshold,
-        dispersion=judgement.dispersion,
-    )
+    alpha, dispersion = 1 / judgement.threshold, judgement.dispersion
+    if compare.mean:
+        found = compared(planned, entry, alpha=alpha, dispersion=dispersion)
+    elif compare.to == "stable":
+        found = compare_ratios(
+            Counts(entry.total, entry.bad),
+            Counts(entry.stable.total, entry.stable.bad),
+            margin=float(compare.margin) / ALL,
+            alpha=alpha,
+            dispersion=dispersion,
+        )
+    else:
+        return judgement
     verdict = found.verdict
-    too_few = entry.bad < planned.rollback.min_bad if verdict is Verdict.Burning else False
+    # A mean is worse by all of its events, not by bad ones.
+    too_few = verdict is Verdict.Burning and not compare.mean and entry.bad < planned.rollback.min_bad
     if too_few or (verdict is Verdict.Healthy and entry.total - entry.step_total < min_requests):
         verdict = Verdict.Inconclusive
     return judgement._replace(verdict=verdict, sentence=found.sentence)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,12 @@ if TYPE_CHECKING:
 
 def sli_of(planned: PlannedObjective) -> Sli:
     """Name what has to be counted for an objective."""
-    return Sli.declared(planned.key, planned.objective.sli)
+    return replace(Sli.declared(planned.key, planned.objective.sli), spread=compares_means(planned))
+
+
+def compares_means(planned: PlannedObjective) -> bool:
+    """Tell whether an objective compares means instead of shares."""
+    return planned.objective.compare is not None and planned.objective.compare.mean is not None
 
 
 def objective_of(planned: PlannedObjective) -> Objective:
