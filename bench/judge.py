@@ -10,6 +10,7 @@ from decimal import Decimal
 import click
 import numpy as np
 
+from bench.means import requests_to_compare
 from bench.report import machine, markdown
 from seatrial.cli.formats import progress_bar, seconds
 from seatrial.cli.rules import Argo, Flagger, Rule, Seatrial
@@ -156,6 +157,7 @@ def main(runs: int) -> None:
     print(f"## False rollbacks in {REQUESTS:,} requests, every look\n\n{false_rollbacks(runs)}\n")
     print(f"## Median seconds to rollback (95 of 100), by tempering\n\n{price_of_tempering(max(100, runs // 20))}\n")
     print(f"## Beside fixed thresholds\n\n{beside_others(max(100, runs // 10))}\n")
+    print(f"## Requests of each version to compare means, margin 5 %\n\n{requests_to_compare(max(5, runs // 1000))}\n")
     print(f"## Speed\n\n{speed()}")
 
 

@@ -6,8 +6,7 @@ in it is the likelihood averaged over all shares (uniformly) divided by the larg
 martingale, and Ville's inequality holds at every look. The same construction against the opposite claim proves
 non-inferiority. It depends on the four totals alone.
 
-Only shares are compared, never means: a counter holds the sum of a latency or a cost, but not how much it scatters, and
-without that no statement holds (docs/adr/0019).
+Means are compared by :mod:`seatrial.judge.means`.
 
 Source: Wasserman, Ramdas and Balakrishnan, "Universal inference", PNAS 2020.
 """

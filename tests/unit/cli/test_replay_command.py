@@ -136,6 +136,31 @@ def test_the_declared_neighbour_of_a_threshold_counts(tmp_path: Path) -> None:
     assert "its edges are 0.1, 0.25, 1: choose one" in invoke(tmp_path, document, manifests=exact).output
 
 
+def test_means_are_compared_from_the_buckets_of_the_recording(tmp_path: Path) -> None:
+    """Of ten answers at each scrape nine of stable's and five of the candidate's are within 0.1 s, all within 0.25."""
+    result = [
+        {
+            "metric": {
+                "__name__": "ml_model_request_duration_seconds_bucket",
+                "le": edge,
+                "pod": version,
+                "rollout_version": version,
+            },
+            "values": [[BEGIN_S + SCRAPE_S * (first + i), str(count * i)] for i in range(looks)],
+        }
+        for version, first, looks, fast in (("aaaaaaaaaa", 0, 120, 9), ("bbbbbbbbbb", 20, 100, 5))
+        for edge, count in (("0.1", fast), ("0.25", 10), ("1.0", 10), ("+Inf", 10))
+    ]
+    document = {"status": "success", "data": {"resultType": "matrix", "result": result}}
+    sli = "    sli: {template: http-latency, threshold: 250ms}\n    compare: {to: stable, margin: '5', mean: {}}\n"
+    answer = invoke(tmp_path, document, "-o", "json", manifests=MANIFESTS.partition("    sli: ")[0] + sli)
+    assert answer.exit_code == 0, answer.output
+    found = json.loads(answer.stdout)
+    assert found["ending"] == "RolledBack"
+    assert found["judgements"][0]["bad"] == 0
+    assert "mean 112 ms against 62.5 ms of stable: worse by more than 5 %" in found["judgements"][0]["sentence"]
+
+
 def test_text_tells_the_story(tmp_path: Path) -> None:
     result = invoke(tmp_path, recording(0.2))
     assert "would have been rolled back" in result.stdout

@@ -47,7 +47,8 @@ class Fleet:
         """Count requests by the edge that their bucket ends at: ``e100ms=7``; ``more=3`` are beyond all edges."""
         self.slow[version] += [(edge.removeprefix("e") if edge != "more" else "999s", n) for edge, n in counts.items()]
 
-    def look(self, trial: Trial, at_s: float = b.NOW, **problems: str) -> Trial:
+    def look(self, trial: Trial, **problems: str) -> Trial:
+        at_s = b.NOW
         asked = request_for("demo", "scorer", b.B.hash, b.A.hash, trial)
         readings = {}
         for version in asked.versions:
