@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from seatrial.api.trial import Bursts, ObjectiveEvidence, Restart, Settled, Totals
+from seatrial.api.counts import Bursts, Restart, Settled, Totals
+from seatrial.api.trial import ObjectiveEvidence
 from seatrial.judge.detection import needed_requests
 from seatrial.judge.dispersion import Clustering
 from seatrial.judge.restart import next_restart, retire

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seatrial.api.conditions import Condition
+from seatrial.api.counts import Restart, Totals
 from seatrial.api.status import ModelDeploymentStatus, Phase
-from seatrial.api.trial import Restart, Totals, Trial
+from seatrial.api.trial import Trial
 from seatrial.controller.tick import _restarts, _without_counts
 from seatrial.judge.types import Verdict
 from tests.unit.rollout.builders import NOW, PLAN, A, B, evidence

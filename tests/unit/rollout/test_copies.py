@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from seatrial.api.counts import Restart, Totals
 from seatrial.api.status import Copies, Phase
 from seatrial.api.strategy import Shadow, Step
-from seatrial.api.trial import Restart, Totals
 from seatrial.judge.types import Counts, Verdict
 from seatrial.rollout.copies import MAX_COPIES, running, since_step, without
 from tests.unit.rollout import builders as b

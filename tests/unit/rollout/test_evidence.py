@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seatrial.api.counts import Restart, Totals
 from seatrial.api.status import DEPLOYMENT_STATUS, ModelDeploymentStatus, Phase, dump
-from seatrial.api.trial import Restart, Totals, Trial
+from seatrial.api.trial import Trial
 from seatrial.judge.dispersion import Clustering
 from seatrial.judge.restart import MAX_RESTARTS, RESTART_REQUESTS
 from seatrial.judge.types import Verdict

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seatrial.api.commands import Command, Verb
+from seatrial.api.counts import Totals
 from seatrial.api.status import Phase
-from seatrial.api.trial import Totals
 from tests.unit.rollout import builders as b
 
 if TYPE_CHECKING:
