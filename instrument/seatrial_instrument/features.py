@@ -28,6 +28,8 @@ _VALUE: Final = "ml_model_feature_value", "Values on the edges of the training p
 _CATEGORY: Final = "ml_model_feature_category", "Values by category"
 _REASONS: Final = ("null", "absent", "type")
 _TABLE: Final = 2
+_NARROW: Final = 8
+"""Columns of the model for each watched one, up to which a matrix is narrow."""
 _MISTYPED: Final = object()
 
 
@@ -90,6 +92,8 @@ class Features:
         order = {name: index for index, name in enumerate(profile.columns)}
         chosen = [order[name] for name in self._watched]
         self._chosen = None if chosen == list(range(self._width)) else np.array(chosen, np.intp)
+        # Choosing takes longer than copying some columns too many: of a narrow matrix it is done for many rows at once.
+        self._is_chosen_late = self._chosen is not None and self._width <= _NARROW * len(chosen)
 
     def rows(self, data: Any) -> int:  # noqa: ANN401 # any table
         """Count the rows of a table.
@@ -116,7 +120,8 @@ class Features:
         Returns
         -------
         Any
-            A matrix of the watched columns, numeric ones first, or a mapping or a list of records of them.
+            A matrix of the watched columns, numeric ones first (of a narrow one all columns, as they came), or a
+            mapping or a list of records of them.
 
         Raises
         ------
@@ -126,8 +131,8 @@ class Features:
         if isinstance(data, np.ndarray) and data.ndim == _TABLE and not data.dtype.names:
             if data.shape[1] != self._width:
                 raise ValueError(f"the matrix has {data.shape[1]} columns, the profile's model has {self._width}")
-            part = data if pick == ALL else data[pick]
-            return part.copy() if self._chosen is None else part.take(self._chosen, axis=1)
+            part = data if pick is ALL else data[pick]
+            return part.copy() if self._chosen is None or self._is_chosen_late else part.take(self._chosen, axis=1)
         if columns.is_records(data):
             return [{name: record[name] for name in self._watched if name in record} for record in data[pick]]
         names = set(columns.names_of(data))
@@ -149,13 +154,19 @@ class Features:
             if columns.is_numbers(table):
                 matrices.append(table)
             elif isinstance(table, np.ndarray):
-                self._count_columns(dict(zip(self._watched, table.T, strict=True)), Counter(), rows, cells)
+                chosen = self._choose(table).T
+                self._count_columns(dict(zip(self._watched, chosen, strict=True)), Counter(), rows, cells)
             elif isinstance(table, list):
                 self._count_records(table, cells)
             else:
                 self._count_columns(table, Counter(), rows, cells)
         if matrices:
-            self._count_matrix(matrices[0] if len(matrices) == 1 else np.concatenate(matrices), cells)
+            matrix = matrices[0] if len(matrices) == 1 else np.concatenate(matrices)
+            self._count_matrix(self._choose(matrix), cells)
+
+    def _choose(self, matrix: NDArray[Any]) -> NDArray[Any]:
+        """Take the watched columns, numeric ones first, unless it was done when the matrix came."""
+        return matrix.take(self._chosen, axis=1) if self._is_chosen_late and self._chosen is not None else matrix
 
     def _count_matrix(self, data: NDArray[Any], cells: NDArray[np.float64]) -> None:
         numeric = len(self._numeric)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
-import os
 import threading
 import time
-import weakref
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
+from numpy import ndarray
 from prometheus_client import REGISTRY
 
+from seatrial_instrument import processes
 from seatrial_instrument.cells import SharedCells, cells_for
 from seatrial_instrument.constants import constants
 from seatrial_instrument.features import Features
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 _Item = TypeVar("_Item", Rows, Told, Answered)
 _LOG: Final = logging.getLogger("seatrial_instrument")
 _COMPLAIN_EVERY_S: Final = 60.0
-_TICK_S: Final = 0.5
 _ENOUGH: Final = 512
 """Rows and calls that are counted together: few enough that nobody notices the time it takes, a fraction of 1 ms."""
 
@@ -102,10 +100,12 @@ class Instrument:
         self._cells = cells_for(options.folder, model_name, layout)
         self._is_shared = isinstance(self._cells, SharedCells)
         self._lock = threading.Lock()
-        self._waiting: deque[Rows | Told | Answered] = deque()
-        self._waiting_rows = 0
+        self._tables: deque[Rows] = deque()
+        self._told: deque[Told] = deque()
+        self._answered: deque[Answered] = deque()
+        self._waiting = 0
         self._ticker: threading.Thread | None = None
-        _INSTRUMENTS.add(self)
+        processes.know(self)
         if registry is not None:
             registry.register(self)
 
@@ -141,22 +141,26 @@ class Instrument:
         if request is not None and request.kind is Kind.WARM_UP:
             return
         try:
+            waiting = 1
             if predictions is not None:
                 told = Told(
-                    copied(predictions),
-                    None if confidence is None else copied(confidence),
-                    None if defaulted is None else copied(defaulted),
+                    predictions.copy() if type(predictions) is ndarray else copied(predictions),
+                    confidence.copy() if type(confidence) is ndarray else copied(confidence),
+                    defaulted.copy() if type(defaulted) is ndarray else copied(defaulted),
                     None if failed is None else copied(failed),
                     copied(slices) if slices else None,
                 )
-                self._take(told, len(told.predictions))
+                self._told.append(told)
+                waiting += len(told.predictions)
                 if self._log and request:
                     self._log.tell(request, told)
             if features is not None:
-                given = self._features.rows(features)
-                pick = self._sampler.pick(given, request.id if request else None)
-                kept = given if pick == ALL else len(range(given)[pick])
-                self._take(Rows(given, kept, self._features.copy(features, pick) if kept else None), kept)
+                given = len(features) if type(features) is ndarray else self._features.rows(features)
+                pick = self._sampler.pick(given, request)
+                kept = given if pick is ALL else len(range(given)[pick])
+                self._tables.append(Rows(given, kept, self._features.copy(features, pick) if kept else None))
+                waiting += kept
+            self._wait(waiting)
         except Exception as error:  # noqa: BLE001 # counting must never cost a client its answer
             with self._lock:
                 self._complain(error)
@@ -181,16 +185,16 @@ class Instrument:
         kind
             What the request was for.
         """
-        self._take(Answered(duration_s, error_type, kind), 0)
+        self._answered.append(Answered(duration_s, error_type, kind))
+        self._wait(1)
 
     def flush(self) -> None:
         """Count what is waiting; the metrics page does this by itself."""
         with self._lock:
-            items = [self._waiting.popleft() for _ in range(len(self._waiting))]
-            self._waiting_rows = 0
-            self._count([item for item in items if isinstance(item, Rows)], self._count_rows)
-            self._count([item for item in items if isinstance(item, Told)], self._count_answers)
-            self._count([item for item in items if isinstance(item, Answered)], self._traffic.add)
+            self._waiting = 0
+            self._count(self._tables, self._count_rows)
+            self._count(self._told, self._count_answers)
+            self._count(self._answered, self._traffic.add)
 
     def collect(self) -> Iterator[Metric]:
         """Write all series; the registry calls this."""
@@ -205,18 +209,17 @@ class Instrument:
         yield from self._layout.metrics(None)
         yield from self._constants
 
-    def _take(self, item: Rows | Told | Answered, rows: int) -> None:
-        """Let something wait, until there is enough to be counted together."""
-        self._waiting.append(item)
-        self._waiting_rows += rows + 1
-        if self._strict or self._waiting_rows >= _ENOUGH:
+    def _wait(self, rows: int) -> None:
+        """Let what has come wait, until there is enough to be counted together."""
+        self._waiting += rows
+        if self._strict or self._waiting >= _ENOUGH:
             self.flush()
         elif self._is_shared and self._ticker is None:
-            self._ticker = threading.Thread(target=_tick, args=(weakref.ref(self),), daemon=True, name="instrument")
-            self._ticker.start()
+            self._ticker = processes.flush_steadily(self)
 
-    def _count(self, items: list[_Item], count: Callable[[list[_Item], NDArray[np.float64]], None]) -> None:
-        """Count items together, or one by one when one of them can't be counted."""
+    def _count(self, waiting: deque[_Item], count: Callable[[list[_Item], NDArray[np.float64]], None]) -> None:
+        """Count what waits together, or one by one when something of it can't be counted."""
+        items = [waiting.popleft() for _ in range(len(waiting))]
         if not items:
             return
         counts = np.zeros(self._layout.size)
@@ -227,7 +230,7 @@ class Instrument:
                 self._complain(error)
                 return
             for item in items:
-                self._count([item], count)
+                self._count(deque([item]), count)
         else:
             self._cells.values += counts
 
@@ -238,7 +241,7 @@ class Instrument:
         self._features.count([(batch.kept, batch.table) for batch in batches if batch.kept], cells)
 
     def _count_answers(self, batches: list[Told], cells: NDArray[np.float64]) -> None:
-        for batch in together(batches):
+        for batch in together(batches, self._predictions.plain_kinds):
             self._predictions.count(batch, cells)
 
     def _add(self, add: Callable[[NDArray[np.float64]], None]) -> None:
@@ -264,36 +267,10 @@ class Instrument:
                 self.model_name, type(error).__name__, place,
             )  # fmt: skip
 
-    def _after_fork(self) -> None:
+    def after_fork(self) -> None:
+        """Begin anew in a child process."""
         self._lock = threading.Lock()
-        self._waiting.clear()  # the parent counts it
+        for waiting in (self._tables, self._told, self._answered):
+            waiting.clear()  # the parent counts it
         self._ticker = None
         self._cells.after_fork()
-
-
-def _tick(reference: weakref.ref[Instrument]) -> None:
-    """Count what is waiting every now and then, so that other processes can show it."""
-    while True:
-        time.sleep(_TICK_S)
-        instrument = reference()
-        if instrument is None:
-            return
-        instrument.flush()
-        del instrument
-
-
-_INSTRUMENTS: Final[weakref.WeakSet[Instrument]] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for instrument in _INSTRUMENTS:
-        instrument._after_fork()  # noqa: SLF001 # this is a part of the class
-
-
-os.register_at_fork(after_in_child=_after_fork)
-
-
-@atexit.register
-def _at_exit() -> None:
-    for instrument in _INSTRUMENTS:
-        instrument.flush()

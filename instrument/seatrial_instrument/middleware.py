@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from seatrial_instrument.request import (
@@ -36,6 +37,8 @@ _OURS: Final = {VERSION_HEADER, REQUEST_ID_HEADER}
 _WRITTEN: Final = {name.encode() for name in _OURS}
 _REQUEST_ID, _WARM_UP, _SHADOW = (name.encode() for name in (REQUEST_ID_HEADER, WARM_UP_HEADER, SHADOW_HEADER))
 
+_MOST_PATHS: Final = 256
+
 
 class _Middleware:
     """What both kinds share.
@@ -53,15 +56,11 @@ class _Middleware:
 
     def __init__(self, instrument: Instrument, version: str, paths: str | None) -> None:
         self._instrument, self._version = instrument, version
-        self._paths = re.compile(paths) if paths else None
+        # Remembered by path: between two requests of a busy server a regular expression costs more than all else here.
+        self._match = lru_cache(_MOST_PATHS)(re.compile(paths).match) if paths else None
 
     def _counts(self, method: str, path: str) -> bool:
-        return bool(self._paths.match(path)) if self._paths else method == "POST"
-
-    def _finish(self, request: Request, began_s: float, status: int | None, error: ErrorType | None = None) -> None:
-        """Count a request; the server's own word goes before the status, and no status at all is a failure."""
-        by_status = ErrorType.BACKEND if status is None else error_type_of(status)
-        self._instrument.request(time.perf_counter() - began_s, error or request.error_type or by_status, request.kind)
+        return bool(self._match(path)) if self._match else method == "POST"
 
 
 class ASGIMiddleware(_Middleware):
@@ -95,8 +94,10 @@ class ASGIMiddleware(_Middleware):
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = [header for header in message.get("headers", ()) if header[0].lower() not in _WRITTEN]
-                headers += self._version_header, (_REQUEST_ID, request.id.encode())
+                headers = [self._version_header, (_REQUEST_ID, request.id.encode())]
+                for header in message.get("headers", ()):
+                    if header[0].lower() not in _WRITTEN:
+                        headers.append(header)  # noqa: PERF401 # a comprehension is another function to call
                 message = {**message, "headers": headers}
             return send(message)
 
@@ -112,7 +113,8 @@ class ASGIMiddleware(_Middleware):
             raise
         finally:
             current.reset(token)
-            self._finish(request, began_s, status, error)
+            error = error or request.error_type or error_type_of(status)
+            self._instrument.request(time.perf_counter() - began_s, error, request.kind)
 
 
 class WSGIMiddleware(_Middleware):
@@ -151,7 +153,8 @@ class WSGIMiddleware(_Middleware):
             return start_response(status, kept, exc_info) if exc_info else start_response(status, kept)
 
         def finish(error: ErrorType | None) -> None:
-            self._finish(request, began_s, statuses[-1] if statuses else None, error)
+            error = error or request.error_type or error_type_of(statuses[-1] if statuses else None)
+            self._instrument.request(time.perf_counter() - began_s, error, request.kind)
 
         token = current.set(request)
         try:

@@ -125,6 +125,7 @@ class Predictions:
 
     def __init__(self, profile: Profile, slices: Mapping[str, Sequence[str]], layout: Layout) -> None:
         self._outputs = {output.name: _counter(output, layout) for output in profile.outputs}
+        self.plain_kinds = _plain_kinds(profile.outputs)
         self._flaws = np.array(
             [
                 layout.counter("ml_model_predictions", "Predicted rows by outcome", outcome=outcome, reason=reason)
@@ -201,6 +202,13 @@ class Predictions:
         if len(self._outputs) > 1:
             raise ValueError(f"the profile has several outputs: give a mapping of {sorted(self._outputs)} to columns")
         return {next(iter(self._outputs), ""): answers}
+
+
+def _plain_kinds(outputs: Sequence[Distribution]) -> str:
+    """Say which kinds of numpy can be joined as Python's own values: text and numbers of one output never meet."""
+    if len(outputs) > 1:
+        return ""
+    return "fiub" if all(isinstance(output, Numeric) for output in outputs) else "fiubU"
 
 
 def _counter(output: Distribution, layout: Layout) -> _Numbers | _Classes:

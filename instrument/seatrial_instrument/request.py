@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import random
 import re
+import string
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +17,8 @@ REQUEST_ID_HEADER: Final = "x-request-id"
 WARM_UP_HEADER: Final = "x-seatrial-warm-up"
 SHADOW_HEADER: Final = "x-seatrial-shadow"
 _SHADOW_HOST: Final = re.compile(r".*-shadow(:\d+)?")
-_SAFE_ID: Final = re.compile(r"[\w.:+/=-]{1,128}", re.ASCII)
+_SAFE: Final = string.ascii_letters + string.digits + "_.:+/=-"
+_LONGEST: Final = 128
 
 
 class Kind(StrEnum):
@@ -56,6 +60,24 @@ class Request:
     error_type: ErrorType | None = None
 
 
+class _Ids:
+    """Ids for requests that come without one: unlike those of other processes, and counted from there."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin anew, with another name for the process."""
+        self._process, self._numbers = f"{random.SystemRandom().getrandbits(96):024x}-", itertools.count()
+
+    def next(self) -> str:
+        """Name a request."""
+        return self._process + str(next(self._numbers))
+
+
+_IDS: Final = _Ids()
+os.register_at_fork(after_in_child=_IDS.begin)
+
 current: ContextVar[Request | None] = ContextVar("seatrial_request", default=None)
 """The request that is being answered; None outside of the middleware."""
 
@@ -68,17 +90,22 @@ def request_of(request_id: str | None, host: str, warm_up: str | bytes | None, s
     request_id, host, warm_up, shadow
         Values of the headers; a proxy that mirrors a request (Envoy) adds `-shadow` to the host.
     """
-    identity = (
-        request_id if request_id and _SAFE_ID.fullmatch(request_id) else f"{random.getrandbits(128):032x}"
-    )  # a name, no secret
+    # Stripped of what is safe, nothing is left of a safe id: a regular expression would say the same, and take longer.
+    is_safe = request_id and len(request_id) <= _LONGEST and not request_id.strip(_SAFE)
+    identity = request_id if request_id and is_safe else _IDS.next()
     if warm_up:
         return Request(identity, Kind.WARM_UP)
     is_shadow = shadow or ("-shadow" in host and _SHADOW_HOST.fullmatch(host))
     return Request(identity, Kind.SHADOW if is_shadow else Kind.CLIENT)
 
 
-def error_type_of(status: int) -> ErrorType:
-    """Say what an HTTP status blames: wrong requests (4xx) are the client's, turned-away ones (429) are not."""
+def error_type_of(status: int | None) -> ErrorType:
+    """Say what an HTTP status blames: wrong requests (4xx) are the client's, turned-away ones (429) are not.
+
+    No status at all is a failure.
+    """
+    if status is None:
+        return ErrorType.BACKEND
     if status < 400:  # noqa: PLR2004 # HTTP's errors begin here
         return ErrorType.NONE
     match status:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from seatrial_instrument.request import Request
+
 _NONE: Final = slice(0, 0)
 ALL: Final = slice(None)
 
@@ -40,21 +42,22 @@ class Sampler:
         self._ratio, self._max, self._clock = ratio, max_rows_per_s, clock
         self._left, self._at_s = max_rows_per_s, clock()
 
-    def pick(self, rows: int, request_id: str | None) -> slice:
+    def pick(self, rows: int, request: Request | None) -> slice:
         """Choose rows of a batch.
 
         Parameters
         ----------
         rows
             Rows of the batch.
-        request_id
-            Decides about the request; without it, chance does.
+        request
+            Its id decides; without it, chance does.
         """
-        if self._ratio < 1 and share_of(request_id) >= self._ratio:
+        if self._ratio < 1 and share_of(request.id if request else None) >= self._ratio:
             return _NONE
-        now_s = self._clock()
-        self._left = min(self._max, self._left + (now_s - self._at_s) * self._max)
-        self._at_s = now_s
+        if rows > self._left:  # otherwise what has come to it since does not matter yet
+            now_s = self._clock()
+            self._left = min(self._max, self._left + (now_s - self._at_s) * self._max)
+            self._at_s = now_s
         if rows <= self._left:
             self._left -= rows
             return ALL

@@ -97,16 +97,53 @@ def answers(told: Told) -> Answers:
     )
 
 
-def together(batches: Iterable[Told]) -> Iterator[Answers]:
-    """Join batches that can be counted as one: those with a single output and the same slices."""
+def together(batches: Iterable[Told], kinds: str) -> Iterator[Answers]:
+    """Join batches that can be counted as one: those with a single output and the same slices.
+
+    Parameters
+    ----------
+    batches
+        What was told.
+    kinds
+        Kinds of numpy whose predictions can be joined as Python's own values.
+    """
     groups: dict[tuple[str, ...], list[Answers]] = {}
-    for batch in map(answers, batches):
+    predictions: list[Any] = []
+    stated: list[float] = []
+    defaulted: list[bool] = []
+    for told in batches:
+        if _is_usual(told, kinds):  # one by one these take longer to look at than to count
+            predictions += told.predictions.tolist()
+            stated += () if told.confidence is None else told.confidence.tolist()
+            defaulted += [False] * len(told.predictions) if told.defaulted is None else told.defaulted.tolist()
+            continue
+        batch = answers(told)
         if isinstance(batch.predictions, dict):  # several outputs
             yield batch
         else:
             groups.setdefault(tuple(sorted(batch.slices)) if batch.slices else (), []).append(batch)
+    if predictions:
+        confidence = np.array(stated) if stated else None
+        yield Answers(len(predictions), predictions, confidence, np.array(defaulted), None, {})
     for names, group in groups.items():
         yield group[0] if len(group) == 1 else _joined(names, group)
+
+
+def _is_usual(told: Told, kinds: str) -> bool:
+    """Tell whether all of it are arrays with one value for each row, without failures and slices."""
+    predictions, confidence, defaulted, failed, slices = told
+    if failed is not None or slices or type(predictions) is not np.ndarray or predictions.ndim != 1:
+        return False
+    rows = predictions.shape
+    if confidence is not None and (
+        type(confidence) is not np.ndarray or confidence.shape != rows or confidence.dtype.kind != "f"
+    ):
+        return False
+    if defaulted is not None and (
+        type(defaulted) is not np.ndarray or defaulted.shape != rows or defaulted.dtype.kind != "b"
+    ):
+        return False
+    return predictions.dtype.kind in kinds
 
 
 def _joined(names: tuple[str, ...], group: list[Answers]) -> Answers:

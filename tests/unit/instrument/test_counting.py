@@ -199,9 +199,9 @@ def test_of_a_wide_matrix_only_what_is_watched_is_kept() -> None:
     names = tuple(f"f{index}" for index in range(1000))
     instrument = Instrument(Profile(1, names, (Numeric("f7", (0.5,), (0, 0)),)), "m", registry=None)
     instrument.observe(np.ones((2, 1000)))
-    (waiting,) = instrument._waiting
-    assert waiting.table.tolist() == [[1.0], [1.0]]  # type: ignore[union-attr] # these are rows
-    assert waiting.table.base is None  # type: ignore[union-attr] # see above
+    (waiting,) = instrument._tables
+    assert waiting.table.tolist() == [[1.0], [1.0]]
+    assert waiting.table.base is None
 
 
 @pytest.mark.parametrize("form", ["matrix", "columns", "lists", "records"])

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import http.client
 import io
+import os
+import re
 import socket
 import threading
 import time
@@ -18,6 +20,7 @@ from typing_extensions import override
 
 from seatrial_instrument import ErrorType, Instrument, Profile, current
 from seatrial_instrument.middleware import ASGIMiddleware, WSGIMiddleware
+from seatrial_instrument.request import request_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -146,9 +149,30 @@ def test_the_answer_names_version_and_request(ask: Callable[..., Any]) -> None:
 @pytest.mark.parametrize("sent", [{}, {"x_request_id": "a b"}, {"x_request_id": "x" * 129}])
 def test_a_request_without_a_proper_id_gets_one(ask: Callable[..., Any], sent: dict[str, str]) -> None:
     first, second = ask("/", **sent).headers["x-request-id"], ask("/", **sent).headers["x-request-id"]
-    assert len(first) == len(second) == 32
+    assert all(re.fullmatch(r"[0-9a-f]{24}-\d+", given) for given in (first, second))
     assert first != second
     assert [first, second] == SEEN
+
+
+def test_processes_give_ids_of_their_own() -> None:
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(write, request_of(None, "", None, None).id.encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    theirs, ours = os.read(read, 100).decode(), request_of(None, "", None, None).id
+    assert theirs.partition("-")[0] != ours.partition("-")[0]
+
+
+@pytest.mark.parametrize("given", ["a b", "", "ä", "a\n", "x" * 129, "\x00", "-;-"])
+def test_an_id_that_could_spoil_a_log_is_replaced(given: str) -> None:
+    assert request_of(given, "", None, None).id != given
+
+
+@pytest.mark.parametrize("given", ["abc-1", "4f1c5a3e-1111-2222-3333-0123456789ab", "a.b:c+d/e=f_G", "x" * 128])
+def test_a_sound_id_is_kept(given: str) -> None:
+    assert request_of(given, "", None, None).id == given
 
 
 @pytest.mark.parametrize(
