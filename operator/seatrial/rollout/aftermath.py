@@ -3,7 +3,7 @@
 The pointer has moved: the promoted version is stable, and its trial is over. What is judged on are label objectives and
 the questions of `labels` alone. A version that passed its watch is not blamed for what befalls it weeks later, when
 nothing is left to compare it with; that is what budgets and their alerts are for. Labels are another matter: what they
-tell now happened then.
+tell now happened then, and those of the version before tell whether it would have done better.
 
 When they find it at fault, the version before is returned to, as a person could ask for it: its pods are started, found
 ready and warm as those of any candidate, and then it gets all requests in one move. The bad version serves meanwhile.
@@ -19,14 +19,13 @@ from typing import TYPE_CHECKING
 from seatrial.api.aftermath import LabelWatch, WayBack
 from seatrial.api.fields import format_duration, format_time
 from seatrial.api.sights import Untaken
-from seatrial.api.templates import LABELLED
 from seatrial.api.trial import VersionRef
 from seatrial.judge.judge import SEVERITY
 from seatrial.judge.types import Verdict
 from seatrial.rollout import guards
 from seatrial.rollout.counts import request_for
 from seatrial.rollout.evidence import weigh
-from seatrial.rollout.labels import limit_broken
+from seatrial.rollout.labels import labelled, limit_broken
 from seatrial.rollout.undecided import action_on
 
 if TYPE_CHECKING:
@@ -126,8 +125,8 @@ def watched_labels(watch: LabelWatch) -> str:
 def late_request(namespace: str, rollout: str, watch: LabelWatch) -> Request:
     """Say what has to be counted: label objectives only, of both versions, since their predictions ripen alike."""
     plan = watch.trial.plan
-    labelled = tuple(p for p in plan.objectives if p.objective.sli.template in LABELLED)
-    trial = replace(watch.trial, plan=replace(plan, objectives=labelled))
+    known = labelled(plan)
+    trial = replace(watch.trial, plan=replace(plan, objectives=tuple(p for p in plan.objectives if p.key in known)))
     return request_for(namespace, rollout, watch.trial.version.hash, watch.former.hash, trial)
 
 
@@ -136,7 +135,8 @@ def weigh_late(
 ) -> tuple[ObjectiveEvidence, ...]:
     """Have the labels judged, each against the threshold that it had among all objectives of the trial."""
     trial = watch.trial
-    judged = weigh(trial, trial.version.hash, watch.former.hash, measured, fresh_s=fresh_s, service=service)
+    versions = trial.version.hash, watch.former.hash
+    judged = weigh(trial, *versions, measured, fresh_s=fresh_s, service=service, afresh=False)
     return _by_labels(trial, judged)
 
 
@@ -169,5 +169,10 @@ def _way_back_to(version: VersionRef, status: ModelDeploymentStatus, world: Worl
 
 
 def _by_labels(trial: Trial, evidence: tuple[ObjectiveEvidence, ...]) -> tuple[ObjectiveEvidence, ...]:
-    labelled = {p.key for p in trial.plan.objectives if p.objective.sli.template in LABELLED}
-    return tuple(entry for entry in evidence if f"{entry.slo}/{entry.objective}" in labelled)
+    """Take the evidence of label objectives, all of it in one stretch.
+
+    Stretches that begin later have nothing to be compared with: the former version predicts no more.
+    """
+    known = labelled(trial.plan)
+    mine = (entry for entry in evidence if f"{entry.slo}/{entry.objective}" in known)
+    return tuple(replace(entry, restarts=(), retired=0) for entry in mine)

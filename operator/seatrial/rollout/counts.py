@@ -57,9 +57,9 @@ def look_afresh(entry: ObjectiveEvidence) -> ObjectiveEvidence:
 
 
 def count_on(
-    trial: Trial, planned: PlannedObjective, candidate: str, stable: str, measured: Measurements
+    trial: Trial, planned: PlannedObjective, candidate: str, stable: str, measured: Measurements, *, afresh: bool
 ) -> ObjectiveEvidence:
-    """Take the new counts of one objective."""
+    """Take the new counts of one objective, and let the test also look afresh from time to time if it may."""
     named = (planned.slo, planned.objective.name)
     entry = next((e for e in trial.evidence if (e.slo, e.objective) == named), None)
     began_s = measured.at_s if trial.weighted_at is None else trial.weighted_at
@@ -76,7 +76,7 @@ def count_on(
     entry = count_mean(entry, planned, candidate, stable, measured, began_s)
     last = entry.restarts[-1].candidate.total if entry.restarts else 0
     outage = entry.verdict == Verdict.Environment
-    return look_afresh(entry) if next_restart(entry.total - last, environment=outage) else entry
+    return look_afresh(entry) if afresh and next_restart(entry.total - last, environment=outage) else entry
 
 
 def _follows(reading: Reading, total: int, bad: int) -> bool:

@@ -43,7 +43,7 @@ STABLE_COMES_WITHIN_S = 20.0
 """So long a version that would be blamed waits for stable's scrape of the same time; later, stable is not scraped."""
 
 
-def weigh(
+def weigh(  # noqa: PLR0913 - who is judged on what, and by which rules
     trial: Trial,
     candidate: str,
     stable: str,
@@ -51,6 +51,7 @@ def weigh(
     *,
     fresh_s: float,
     service: Mapping[str, Service] | None = None,
+    afresh: bool = True,
 ) -> tuple[ObjectiveEvidence, ...]:
     """Count on from the trial's evidence and have it judged.
 
@@ -66,13 +67,17 @@ def weigh(
         Seconds after which the newest sample no longer speaks for now.
     service
         What its budget tells of the service, by objective.
+    afresh
+        Whether the test also looks at stretches that begin later, to see late breakage as fast as early one.
 
     Returns
     -------
     tuple of ObjectiveEvidence
         One for each objective of the plan, in its order.
     """
-    entries = [count_on(trial, planned, candidate, stable, measured) for planned in trial.plan.objectives]
+    entries = [
+        count_on(trial, planned, candidate, stable, measured, afresh=afresh) for planned in trial.plan.objectives
+    ]
     step = trial.plan.steps[trial.step_index]
     judgements = judge(
         [objective_of(planned) for planned in trial.plan.objectives],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.api.labels import LabelFinding, LabelStatus
 from seatrial.api.status import Phase
+from seatrial.api.templates import LABELLED
 from seatrial.judge.judge import SEVERITY
 from seatrial.judge.labels import (
     LabelJudgement,
@@ -115,6 +116,11 @@ def frozen_plan(status: ModelDeploymentStatus) -> Plan | None:
     if status.trial and status.candidate:
         return status.trial.plan
     return status.label_watch.trial.plan if status.label_watch else None
+
+
+def labelled(plan: Plan) -> frozenset[str]:
+    """Name the objectives (slo/objective) that count labels."""
+    return frozenset(planned.key for planned in plan.objectives if planned.objective.sli.template in LABELLED)
 
 
 def latest_labels(status: ModelDeploymentStatus, world: World) -> LabelStatus | None:

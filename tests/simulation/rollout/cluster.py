@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ class Model:
     label: str
     errors: Chance = GOOD
     slow: Chance = GOOD
+    wrong: Chance = GOOD
     starts_in_s: float = 3.0
 
 
@@ -45,6 +47,14 @@ class Counters:
     total: int = 0
     errors: int = 0
     slow: int = 0
+
+
+@dataclass(slots=True)
+class Labelled:
+    """What the joiner has counted of a version: predictions with a label, and those that turned out wrong."""
+
+    total: int = 0
+    wrong: int = 0
 
 
 @dataclass(slots=True)
@@ -70,6 +80,8 @@ class Cluster:
         Requests per second, Poisson.
     warm_up_s
         How long a pod must be ready to count as available.
+    labels_in_s
+        How long after a prediction its label comes; None when none ever does.
     lost
         Requests that found no ready pod behind their backend.
     first_bad_s, last_weight_s
@@ -90,6 +102,9 @@ class Cluster:
     in_force: dict[str, int] = field(default_factory=dict)
     gateway_stuck_until_s: float = 0.0
     counters: dict[str, Counters] = field(default_factory=dict)
+    labels_in_s: float | None = None
+    labels: dict[str, Labelled] = field(default_factory=dict)
+    _ripening: deque[tuple[float, str, int, int]] = field(default_factory=deque)
     lost: int = 0
     first_bad_s: dict[str, float] = field(default_factory=dict)
     last_weight_s: dict[str, float] = field(default_factory=dict)
@@ -100,6 +115,10 @@ class Cluster:
         self.now_s += for_s
         if self.programmed:
             self.in_force = dict(self.written)
+        while self._ripening and self._ripening[0][0] <= self.now_s:
+            _, version, total, wrong = self._ripening.popleft()
+            known = self.labels.setdefault(version, Labelled())
+            known.total, known.wrong = known.total + total, known.wrong + wrong
         requests = int(self.random.poisson(self.rate_hz * for_s))
         left = 100
         for version, weight in self.in_force.items():
@@ -118,6 +137,9 @@ class Cluster:
         errors = int(self.random.binomial(requests, model.errors(self.now_s, known.total)))
         slow = int(self.random.binomial(requests, model.slow(self.now_s, known.total)))
         known.total, known.errors, known.slow = known.total + requests, known.errors + errors, known.slow + slow
+        if self.labels_in_s is not None:
+            wrong = int(self.random.binomial(requests, model.wrong(self.now_s, known.total)))
+            self._ripening.append((self.now_s + self.labels_in_s, version, requests, wrong))
         if errors or slow:
             self.first_bad_s.setdefault(version, self.now_s)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from seatrial.api.status import DEPLOYMENT_STATUS, ModelDeploymentStatus, Phase, dump
 from seatrial.metrics.types import Request
+from seatrial.rollout.aftermath import late_request, weigh_late
 from seatrial.rollout.counts import request_for
 from seatrial.rollout.evidence import weigh
 from seatrial.rollout.machine import decide
@@ -131,10 +132,18 @@ class Operator:
             generation=self.generation,
             wish=self.wish,
             evidence=evidence,
+            late=self._late(status),
             targets_up=measured.targets_up if measured else {},
             metrics_down=measured.unavailable if measured else None,
             commands=self.commands,
         )
+
+    def _late(self, status: ModelDeploymentStatus) -> tuple[ObjectiveEvidence, ...]:
+        watch = status.label_watch
+        if not watch or status.candidate:
+            return ()
+        measured = self.prometheus.measure(late_request("demo", "scorer", watch))
+        return weigh_late(watch, measured, fresh_s=FRESH_S, service={})
 
     def _measure(self, status: ModelDeploymentStatus) -> Measurements | None:
         trial, candidate, stable = status.trial, status.candidate, status.stable

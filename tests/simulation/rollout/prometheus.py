@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from seatrial.metrics.types import Checkpoint, Measurements, Reading
+from tests.simulation.rollout.cluster import Counters
 
 if TYPE_CHECKING:
     from seatrial.judge.dispersion import Clustering
     from seatrial.metrics.types import Request, Sli
-    from tests.simulation.rollout.cluster import Cluster, Counters
+    from tests.simulation.rollout.cluster import Cluster
 
 SCRAPE_S = 2.0
 VISIBLE_IN_S = 0.2
@@ -33,6 +34,7 @@ class Prometheus:
     cluster: Cluster
     down: tuple[tuple[float, float], ...] = ()
     samples: dict[str, list[tuple[float, Counters]]] = field(default_factory=dict)
+    labels: dict[str, list[tuple[float, Counters]]] = field(default_factory=dict)
     up: dict[str, int] = field(default_factory=dict)
     next_scrape_s: float = 0.0
 
@@ -52,6 +54,11 @@ class Prometheus:
         for version, known in self.cluster.counters.items():
             if version in self.cluster.pods:
                 self.samples.setdefault(version, []).append((now_s, replace(known)))
+        for (
+            version,
+            joined,
+        ) in self.cluster.labels.items():  # told by the joiner, pods or not
+            self.labels.setdefault(version, []).append((now_s, Counters(joined.total, joined.wrong)))
 
     def measure(self, request: Request) -> Measurements:
         """Answer as the operator's metrics source does: counts since the checkpoints, and a newer checkpoint."""
@@ -67,10 +74,11 @@ class Prometheus:
     def _reading(self, version: str, sli: Sli, since: Checkpoint, *, away: bool) -> Reading:
         """Count from a checkpoint; nothing is kept between two looks, as if the operator had just been restarted."""
         visible_s = self.cluster.now_s - VISIBLE_IN_S
-        samples = self.samples.get(version, [])
+        samples = self._samples(version, sli)
         seen = bisect_right(samples, visible_s, key=lambda sample: sample[0])
         if away or not seen:
-            fresh_s = visible_s if not away and self.up.get(version) else None
+            scraped = self.up.get(version) and sli.template != "label-accuracy"
+            fresh_s = visible_s if not away and scraped else None
             return Reading(since.total, since.bad, fresh_s, since)
         base = self._counts(version, sli, since.at_s)
         newest = self._counts(version, sli, visible_s)
@@ -93,15 +101,18 @@ class Prometheus:
         """Tell how errors fell on the scrapes up to an instant."""
         found = since.clustering
         before = self._counts(version, sli, since.at_s)
-        for at_s, _ in self.samples[version]:
+        for at_s, _ in self._samples(version, sli):
             if since.at_s < at_s <= until_s:
                 now = self._counts(version, sli, at_s)
                 found = found.then(now[0] - before[0], now[1] - before[1])
                 before = now
         return found
 
+    def _samples(self, version: str, sli: Sli) -> list[tuple[float, Counters]]:
+        return (self.labels if sli.template == "label-accuracy" else self.samples).get(version, [])
+
     def _counts(self, version: str, sli: Sli, at_s: float) -> tuple[int, int]:
-        samples = self.samples.get(version, [])
+        samples = self._samples(version, sli)
         index = bisect_right(samples, at_s, key=lambda sample: sample[0])
         if not index:
             return 0, 0

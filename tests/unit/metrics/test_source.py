@@ -135,6 +135,23 @@ async def test_rollouts_with_the_same_version_hash_are_kept_apart(world: World) 
     assert (two.readings[V1, "own"].total, two.readings[V1, "own"].bad) == (7, 7)
 
 
+async def test_labels_of_a_version_without_pods_are_counted_on_from_checkpoints_that_follow(world: World) -> None:
+    """Otherwise each operator that starts would read weeks of them again."""
+    accuracy = Sli("accuracy", template="label-accuracy")
+    joiner = {"namespace": "ml", "pod": "joiner", "job": "joiner"}
+    told = {"__name__": "ml_model_labeled_predictions_total", "rollout_name": "m", "rollout_version": V1}
+    for turn in range(1, 61):
+        world.clock.now_s += 2
+        page = [(told | {"result": "right"}, turn), (told | {"result": "wrong"}, 2 * turn)]
+        world.tsdb.scrape(joiner, world.clock.now_s, page)
+        reading = (await world.source.measure(request("m", accuracy))).readings[V1, "accuracy"]
+        assert (reading.total, reading.bad) == (3 * turn, 2 * turn)
+    assert world.clock.now_s - reading.checkpoint.at_s == pytest.approx(10, abs=2)
+    world.source.forget("ml", "m")
+    again = Request("ml", "m", (V1,), (accuracy,), {(V1, "accuracy"): reading.checkpoint})
+    assert (await world.source.measure(again)).readings[V1, "accuracy"].total == 180
+
+
 async def test_a_new_trial_of_the_same_version_counts_anew(world: World) -> None:
     world.clock.now_s += 1
     world.scrape("m", V1, {"requests_total code=200": 30})

@@ -66,6 +66,18 @@ def test_after_the_watch_labels_are_judged_on_with_what_was_counted_so_far() -> 
     assert DEPLOYMENT_STATUS.validate_python(dump(DEPLOYMENT_STATUS, after)) == after
 
 
+@pytest.mark.parametrize(("labels", "phase"), [(86400.0, Phase.STABLE), (None, Phase.WATCHING)])
+def test_the_watch_does_not_wait_for_labels_that_have_a_time_of_their_own(labels: float | None, phase: Phase) -> None:
+    status = b.watching(b.WATCH.for_)
+    assert status.trial
+    plan = replace(b.late_trial().plan, watch=Watch(for_=600.0, labels=labels))
+    status = replace(status, trial=replace(status.trial, plan=plan))
+    silent = b.evidence(Verdict.NoData, objective="accuracy")
+    assert looked(status, evidence=(b.evidence(), silent)).status.phase is phase
+    blind = (b.evidence(Verdict.NoData), replace(GOOD[0]))
+    assert looked(status, evidence=blind).status.phase is Phase.WATCHING
+
+
 @pytest.mark.parametrize("labels", [None, 500.0])
 def test_nothing_is_watched_that_was_not_asked_for_or_is_over(labels: float | None) -> None:
     assert promoted(labels=labels).label_watch is None
