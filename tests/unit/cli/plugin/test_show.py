@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 
 from seatrial.api.commands import Answer, Hold, Verb
-from seatrial.api.drift import DriftedFeature, DriftStatus
+from seatrial.api.drift import DriftedFeature, DriftIncident, DriftStatus, RetrainCall
 from seatrial.api.status import DEPLOYMENT_STATUS, Decision, HistoryEntry, Kept, ModelDeploymentStatus, Outcome, dump
 from seatrial.api.trial import CheckRun
 from seatrial.cli.formats import screen
@@ -141,6 +141,26 @@ def test_without_a_terminal_each_change_is_one_line(capsys: pytest.CaptureFixtur
         "",
     ]
     assert "the API server is away" in err
+
+
+@pytest.mark.parametrize(
+    ("state", "closed_s", "said"),
+    [
+        ("Waiting", None, "retraining waits for approval since 2026-11-18T11:06:40.000Z: one person to say promote"),
+        ("Accepted", 7200.0, "retraining accepted at 2026-11-18 11:06:40: the service answered 202"),
+    ],
+)
+def test_an_incident_is_shown_with_its_dates_and_what_became_of_its_call(
+    state: str, closed_s: float | None, said: str
+) -> None:
+    closed_at = None if closed_s is None else NOW + closed_s
+    incident = DriftIncident(A.hash, "WorldChanged", "age", NOW - 600, NOW, NOW, closed_at=closed_at)
+    call = RetrainCall("retrain-1", NOW, state, "the service answered 202", needs=1)
+    drift = DriftStatus(NOW, A.hash, "NoDrift", "nothing", "nothing drifts", incident=incident, retrained=(call,))
+    shown = " ".join(drawn(details(view(replace(stable(), drift=drift)))).split())
+    assert "incident WorldChanged, began at 2026-11-18 10:56:40" in shown
+    assert ("open" if closed_at is None else "closed at 2026-11-18 13:06:40") in shown
+    assert said in shown
 
 
 def test_a_drifted_feature_is_shown_with_both_histograms() -> None:
