@@ -27,6 +27,11 @@ SERVICE_PORT = 80
 PROGRESS_DEADLINE_S = 600
 """Seconds beyond the warm-up until Kubernetes itself calls a Deployment stuck; its verdict is shown, not waited for."""
 
+LEAVING_S = 5
+"""Seconds that a pod serves on after it was told to go: until every gateway and node has heard that it goes."""
+GRACE_S = 30
+"""Kubernetes' own default of terminationGracePeriodSeconds."""
+
 RESTARTS_MIN = 2
 """Restarts of one container before it counts as crash looping: one crash, for example at a slow start, is forgiven."""
 
@@ -91,7 +96,8 @@ def deployment(
     version
         Hash of the version.
     template
-        The user's PodTemplateSpec, raw. All of it is kept but the marks of GitOps tools; our two labels are added.
+        The user's PodTemplateSpec, raw. All of it is kept but the marks of GitOps tools; our two labels are added, and
+        a moment for pods that go (``LEAVING_S``) to containers without a preStop hook.
     replicas
         Number of pods.
     warm_up_s
@@ -118,9 +124,21 @@ def deployment(
             "progressDeadlineSeconds": warm_up_s + PROGRESS_DEADLINE_S,
             "revisionHistoryLimit": 0,
             "selector": {"matchLabels": labels},
-            "template": {**template, "metadata": pod_metadata},
+            "template": {**template, "metadata": pod_metadata, "spec": _leaving(template["spec"])},
         },
     }
+
+
+def _leaving(pod: Mapping[str, Any]) -> dict[str, Any]:
+    """Let containers serve on for a moment when their pod is to go; their own time to finish stays as it was.
+
+    A pod is told to end at the same time as gateways are told to forget it. One that ends first refuses requests.
+    """
+    hook = {"preStop": {"sleep": {"seconds": LEAVING_S}}}
+    containers = [{**one, "lifecycle": {**hook, **(one.get("lifecycle") or {})}} for one in pod.get("containers") or ()]
+    grace_s = pod.get("terminationGracePeriodSeconds")
+    grace_s = GRACE_S if grace_s is None else grace_s
+    return {**pod, "containers": containers, "terminationGracePeriodSeconds": grace_s + LEAVING_S}
 
 
 def service(owner: Mapping[str, Any], version: str, port: int) -> dict[str, Any]:

@@ -32,11 +32,23 @@ def built(**template: Any) -> dict[str, Any]:
 
 def test_the_template_reaches_the_cluster_as_written_with_our_labels_and_without_gitops_marks() -> None:
     template = built()["spec"]["template"]
-    assert template["spec"] == TEMPLATE["spec"]
+    [container] = template["spec"].pop("containers")
+    assert container == {**TEMPLATE["spec"]["containers"][0], "lifecycle": container["lifecycle"]}
+    assert template["spec"] == {"newerThanUs": {"field": True}, "terminationGracePeriodSeconds": 35}
     assert template["metadata"] == {
         "labels": {"app": "fraud", **LABELS},
         "annotations": {"prometheus.io/scrape": "true"},
     }
+
+
+def test_pods_that_go_serve_on_for_a_moment_and_have_their_own_time_to_finish_after_it() -> None:
+    started = {"postStart": {"exec": {"command": ["warm-up"]}}}
+    own = {"preStop": {"httpGet": {"path": "/drain", "port": 8080}}}
+    containers = [{"name": "a"}, {"name": "b", "lifecycle": started}, {"name": "c", "lifecycle": own}]
+    pod = built(spec={"containers": containers, "terminationGracePeriodSeconds": 120})["spec"]["template"]["spec"]
+    sleep = {"preStop": {"sleep": {"seconds": 5}}}
+    assert [one["lifecycle"] for one in pod["containers"]] == [sleep, {**sleep, **started}, own]
+    assert pod["terminationGracePeriodSeconds"] == 125
 
 
 def test_a_template_without_metadata_gets_the_labels_that_the_selector_needs() -> None:
