@@ -58,7 +58,8 @@ crds: setup ## write crds/ and docs that are made from the code
 test: deploy demo-image ## run every test: unit, property, simulation, API server, Prometheus, cluster
 	$(BIN)/python -m tests.prometheus.server
 	$(BIN)/pytest $(FAST_TESTS) tests/apiserver tests/prometheus $(MANY) --cov --cov-report=
-	$(IN_CLUSTER) $(BIN)/pytest tests/cluster --cov --cov-append
+	$(IN_CLUSTER) $(BIN)/pytest tests/cluster -m "not alone" $(MANY) --cov --cov-append --cov-report=
+	$(IN_CLUSTER) $(BIN)/pytest tests/cluster -m alone --cov --cov-append
 
 .PHONY: test-unit
 test-unit: setup ## run the tests that need nothing but Python (unit, property, simulation)
@@ -74,7 +75,8 @@ test-prometheus: setup ## run the tests against a bare Prometheus
 
 .PHONY: test-cluster
 test-cluster: deploy demo-image ## run the tests against the running cluster
-	$(IN_CLUSTER) $(BIN)/pytest tests/cluster
+	$(IN_CLUSTER) $(BIN)/pytest tests/cluster -m "not alone" $(MANY)
+	$(IN_CLUSTER) $(BIN)/pytest tests/cluster -m alone
 
 .PHONY: bench
 bench: deploy demo-image ## measure in the running cluster and print the figures

@@ -14,7 +14,7 @@ from tests.cluster.ship import condition
 if TYPE_CHECKING:
     from tests.cluster.ship import Raw, Ship
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.alone]
 
 
 def counts(status: Raw) -> dict[str, tuple[int, int]]:

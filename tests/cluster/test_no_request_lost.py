@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from demo.load import Load
     from tests.cluster.ship import Raw, Ship
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.alone]
 
 SERVER = Path(__file__).with_name("quick_server.py")
 RATE = 200.0

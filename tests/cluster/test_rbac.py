@@ -18,7 +18,7 @@ import yaml
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.alone]
 
 MANIFEST = Path(__file__).parents[2] / "manifests" / "install" / "rbac.yaml"
 OPERATOR = "system:serviceaccount:seatrial-system:seatrial"
