@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 import time
 from pathlib import Path
@@ -22,7 +23,7 @@ from tests.cluster.ship import NAME
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from demo.load import Load
+    from demo.load import Answer, Window
     from tests.cluster.ship import Raw, Ship
 
 pytestmark = [pytest.mark.cluster, pytest.mark.alone]
@@ -64,10 +65,11 @@ async def until_pods(ship: Ship, version_hash: str, count: int) -> None:
             await asyncio.sleep(0.3)
 
 
-async def failed_at(ship: Ship, address: str) -> int:
+async def failed_at(ship: Ship, address: str, since_s: float) -> int:
     """Count the requests that the gateway could not get an answer to from a pod, in its own words."""
     await asyncio.sleep(WRITTEN_S)
-    log = await kubectl("logs", "deployment/envoy", "-n", "gateway-system", "--since=5m")
+    since = f"--since={math.ceil(time.time() - since_s)}s"
+    log = await kubectl("logs", "deployment/envoy", "-n", "gateway-system", since)
     lines = [line for line in log.splitlines() if ship.host in line and " 503 " in line]
     return sum(found[1] == address for line in lines if (found := UPSTREAM.search(line)))
 
@@ -75,22 +77,22 @@ async def failed_at(ship: Ship, address: str) -> int:
 class Voyage:
     """What happens under one load, and how many requests it costs."""
 
-    def __init__(self, load: Load) -> None:
-        self.load = load
-        self.lost: dict[str, int] = {}
-        self.figures: list[str] = []
+    def __init__(self) -> None:
+        self.events: list[tuple[str, float]] = []
 
     async def through(self, what: str, event: Awaitable[object]) -> None:
-        """Let something happen, and count the requests of that time and of the moments after it."""
-        since_s = time.time()
+        """Let something happen, and leave a moment for what comes of it."""
+        self.events.append((what, time.time()))
         await event
         await asyncio.sleep(CALM_S)
-        window = self.load.window(since_s)
-        self.lost[what] = len(window.lost)
-        asked = f"{len(window.answers) + window.outstanding} requests in {time.time() - since_s:.0f} s"
-        self.figures.append(f"{what:32s} {asked:24s} lost {len(window.lost)}")
-        for answer in window.lost[:3]:
-            self.figures.append(f"    after {answer.scheduled_s - since_s:.2f} s: {answer.problem}")
+
+    def answers(self, everything: Window) -> dict[str, list[Answer]]:
+        """Sort answers by what went on when they came, or were given up."""
+        ends = [since_s for _, since_s in self.events[1:]] + [math.inf]
+        return {
+            what: [answer for answer in everything.answers if since_s <= answer.answered_s < end_s]
+            for (what, since_s), end_s in zip(self.events, ends, strict=True)
+        }
 
 
 async def test_at_200_requests_a_second_none_is_lost_that_the_candidate_did_not_lose(
@@ -101,30 +103,33 @@ async def test_at_200_requests_a_second_none_is_lost_that_the_candidate_did_not_
     first = (await ship.until(lambda s: s.get("phase") == "Stable"))["stable"]["hash"]
     await until_pods(ship, first, 2)
     began_s = time.time()
+    voyage = Voyage()
     async with ship.load(RATE) as load:
-        voyage = Voyage(load)
-        try:
-            await voyage.through("at rest", asyncio.sleep(2))
-            await voyage.through("promotion and retirement", promoted(ship))
-            await voyage.through("scaled from 2 to 3 and back", scaled(ship))
-            await voyage.through("a candidate begins", tried(ship))
-            candidate = ship.status["candidate"]["hash"]
-            gone, killed = await pods(ship, candidate)
-            await voyage.through("a candidate's pod is deleted", deleted(ship, candidate, gone))
-            await voyage.through("the operator is killed", operator_killed())
-            await voyage.through(KILLED, candidate_killed(ship, candidate, killed))
-            await voyage.through("rollback and retirement", rolled_back(ship))
-            everything = await ship.settled(load)
-            rate = len(everything.answers) / (time.time() - began_s)
-            excused = await failed_at(ship, killed["status"]["podIP"])
-            voyage.figures.append(
-                f"{len(everything.answers)} requests, {rate:.0f}/s sent, at most {load.worst_lag_s:.2f} s late: "
-                f"{len(everything.lost)} lost, {excused} of them at the pod that was killed"
-            )
-        finally:
-            record_property("figures", "\n".join(voyage.figures))
+        await voyage.through("at rest", asyncio.sleep(2))
+        await voyage.through("promotion and retirement", promoted(ship))
+        await voyage.through("scaled from 2 to 3 and back", scaled(ship))
+        await voyage.through("a candidate begins", tried(ship))
+        candidate = ship.status["candidate"]["hash"]
+        gone, killed = await pods(ship, candidate)
+        await voyage.through("a candidate's pod is deleted", deleted(ship, candidate, gone))
+        await voyage.through("the operator is killed", operator_killed())
+        await voyage.through(KILLED, candidate_killed(ship, candidate, killed))
+        await voyage.through("rollback and retirement", rolled_back(ship))
+        everything = await ship.settled(load)
+        rate = len(everything.answers) / (time.time() - began_s)
+        excused = await failed_at(ship, killed["status"]["podIP"], dict(voyage.events)[KILLED])
+    lost = {what: sum(one.version is None for one in answers) for what, answers in voyage.answers(everything).items()}
+    figures = [
+        f"{what:30s} {len(answers):5d} requests, {lost[what]} lost"
+        for what, answers in voyage.answers(everything).items()
+    ]
+    figures.append(
+        f"{rate:.0f}/s sent, at most {load.worst_lag_s:.2f} s late; {excused} lost at the pod that was killed"
+    )
+    figures += [f"{answer.scheduled_s - began_s:.1f} s: {answer.problem}" for answer in everything.lost[:5]]
+    record_property("figures", "\n".join(figures))
     assert rate > LEAST_RATE, "this machine is too busy for the test to prove anything"
-    assert {what: lost for what, lost in voyage.lost.items() if lost and what != KILLED} == {}
+    assert {what for what, count in lost.items() if count} <= {KILLED}
     assert len(everything.lost) == excused, "requests were lost that the killed pod did not lose"
     failed = {label: counts.failed for label, counts in everything.versions().items() if counts.failed}
     assert set(failed) == {"4"}, "only the version that fails by plan has failed"
