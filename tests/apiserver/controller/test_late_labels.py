@@ -56,7 +56,7 @@ async def test_labels_that_burn_start_the_version_before_and_only_then_move_its_
     assert [entry.outcome for entry in status.history[:2]] == [Outcome.RETURNED, Outcome.ROLLED_BACK]
     assert "burns its error budget, labelled/accuracy" in status.history[1].sentence
     assert status.quarantined == (second,)
-    assert (await stage.events())[-2:] == ["RollingBack", "RolledBack"]
+    assert (await stage.events())[-3:] == ["RollingBack", "Promoting", "RolledBack"]
     assert await stage.routed() == {first: 100}
 
 
