@@ -162,7 +162,7 @@ TABLE = (
         "PredictionsMoved",
         lambda s: s.predictions is _ACT,
         Remedy.NOTIFY,
-        "features show no drift, yet predictions left their bounds: what the model was trained on may no longer hold",
+        "no feature that is compared drifts, yet predictions left their bounds: what was learnt in training may no longer hold",
         about="predictions",
         retrain=True,
     ),
