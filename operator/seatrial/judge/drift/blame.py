@@ -162,7 +162,7 @@ TABLE = (
         "PredictionsMoved",
         lambda s: s.predictions is _ACT,
         Remedy.NOTIFY,
-        "no feature that is compared drifts, yet predictions left their bounds: what was learnt in training may no longer hold",
+        "no feature that is compared drifts, yet predictions left their bounds: what was learnt may no longer hold",
         about="predictions",
         retrain=True,
     ),
