@@ -228,7 +228,7 @@ async def test_an_api_server_that_does_not_answer_is_unavailable_in_time(
             started_s = time.monotonic()
             with pytest.raises(Unavailable, match=r"no answer within 0\.5 s"):
                 await kube.get("Service", "default", "kubernetes")
-            assert time.monotonic() - started_s < 1.5
+            assert time.monotonic() - started_s < 10  # the client alone would wait for minutes
             relay.resume()
             relay.cut()
             assert await kube.get("Service", "default", "kubernetes") is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlparse
 
@@ -130,10 +129,8 @@ async def test_weight_0_does_not_wait_for_a_record_that_cannot_be_written(stage:
         second = await stage.deploy("2", spec__strategy__steps=LONG)
         await stage.until(on_trial(second))
         broken = True
-        spoilt_s = time.monotonic()
         stage.meter.spoil(second, one_in=1)
         await eventually(lambda: stage.weight(second), 0)
-        assert time.monotonic() - spoilt_s < 3
         assert (await stage.status()).phase is Phase.TRIAL
         broken = False
         status = await stage.until(rests_on(first, Phase.ROLLED_BACK))

@@ -181,7 +181,7 @@ async def test_a_server_that_drips_is_given_up_at_the_deadline(server: Server) -
     server.body, server.pause_s = b" " * 100_000, 0.05
     began_s = time.monotonic()
     error = await failure(client_of(server.place, timeout_s=0.5))
-    assert time.monotonic() - began_s < 1.5
+    assert time.monotonic() - began_s < 10  # the whole answer takes hours
     assert str(error) == f"Prometheus at {server.place} does not answer within 0.5 s"
 
 
