@@ -32,10 +32,12 @@ class LateLabels:
         The gateway's HTTP listener.
     delay_s
         Age of an answer in seconds at which its truth becomes known.
+    host
+        Host name of the joiner's route.
     """
 
-    def __init__(self, url: str, delay_s: float = DELAY_S) -> None:
-        self._url, self._delay_s = url.rstrip("/") + "/labels", delay_s
+    def __init__(self, url: str, delay_s: float = DELAY_S, host: str = HOST) -> None:
+        self._url, self._delay_s, self._host = url.rstrip("/") + "/labels", delay_s, host
         self._waiting: deque[tuple[float, str, int]] = deque()
         self.told = 0
         self.problem = "no label was due yet"
@@ -69,7 +71,7 @@ class LateLabels:
         lines = "\n".join(json.dumps({"request_id": request_id, "actual": digit}) for _, request_id, digit in due)
         self.problem = "the joiner can't be reached"
         with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-            async with session.post(self._url, data=lines.encode(), headers={"Host": HOST}) as answer:
+            async with session.post(self._url, data=lines.encode(), headers={"Host": self._host}) as answer:
                 if answer.status == HTTPStatus.NO_CONTENT:
                     self.told += len(due)
                     self.problem = ""

@@ -16,10 +16,10 @@ from demo.kubectl import Follow, kubectl
 from demo.load import MODEL_PATH, TIMEOUT_S, Load, held_out_digits
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
     from types import TracebackType
 
-    from demo.load import Window
+    from demo.load import Sample, Window
 
 MANIFESTS = Path(__file__).parents[2] / "demo" / "manifests"
 NAME = "digits"
@@ -34,7 +34,7 @@ class Ship:
     def __init__(self, namespace: str, gateway: str) -> None:
         self.namespace = namespace
         self.host = f"{NAME}.{namespace}.example"
-        self._gateway = gateway
+        self.gateway = gateway
         self._stack = contextlib.AsyncExitStack()
         self.md = Follow("modeldeployments", namespace, NAME)
         self.route = Follow("httproutes", namespace, NAME)
@@ -126,9 +126,16 @@ class Ship:
         return [item["reason"] for item in sorted(about, key=lambda item: item["metadata"]["creationTimestamp"])]
 
     @contextlib.asynccontextmanager
-    async def load(self, rate: float = 40.0, **headers: str) -> AsyncIterator[Load]:
+    async def load(
+        self,
+        rate: float = 40.0,
+        *,
+        learn: Callable[[str, Sample], None] = lambda _id, _sample: None,
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[Load]:
         """Send requests through the gateway while the block runs; they are answered before it goes on."""
-        async with Load(self._gateway, self.host, rate, held_out_digits(), longest_s=300, headers=headers) as load:
+        digits = held_out_digits()
+        async with Load(self.gateway, self.host, rate, digits, longest_s=300, learn=learn, headers=headers) as load:
             await asyncio.sleep(1)
             yield load
 
@@ -137,7 +144,7 @@ class Ship:
         sent = {"Host": self.host, "Content-Type": "application/json", **headers}
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session,
-            session.post(self._gateway + MODEL_PATH, data=held_out_digits()[0].body, headers=sent) as answer,
+            session.post(self.gateway + MODEL_PATH, data=held_out_digits()[0].body, headers=sent) as answer,
         ):
             await answer.read()
             return answer.headers.get("x-model-version", str(answer.status)), answer.headers.get("Set-Cookie", "")

@@ -40,14 +40,14 @@ async def test_an_experiment_leads_its_group_to_the_candidate_until_the_comparis
         assert await versions(ship, 10, **beta) == {"2"}
         assert await versions(ship) == await versions(ship, 10, **{"x-group": "betamax"}) == {"1"}
         assert await versions(ship, 10, **cookie) == {"1"}
-        async with ship.load(20, **beta) as group:  # before it comes there is too little to compare
+        async with ship.load(20, headers=beta) as group:  # before it comes there is too little to compare
             await ship.until(lambda s: s.get("step") == "2/2" and bool(s["trial"].get("stepSince")))
             assert await ship.lost(group) == []
         await asyncio.sleep(1)
         assert await versions(ship, 10, **cookie) == {"2"}
         assert await versions(ship) == await versions(ship, 10, **beta) == {"1"}
         assert set(load.window().versions()) == {"1"}, "only requests of the group have moved"
-        async with ship.load(20, **cookie) as group:
+        async with ship.load(20, headers=cookie) as group:
             status = await ship.until(lambda s: s["phase"] == "Stable" and s["stable"]["label"] == "2")
             assert await ship.lost(group) == []
         assert await ship.lost(load) == []
