@@ -1,9 +1,13 @@
-"""Which scrape was the first to carry enough evidence: the judge's own test, replayed over raw samples."""
+"""Which scrape was the first to carry enough evidence: the judge's own test, replayed over raw samples.
+
+It tempers by the candidate's own bursts, as the operator does; stable has no history of bursts in a benchmark.
+"""
 
 from collections.abc import Sequence
 from decimal import Decimal
 
 from bench.prometheus import Sample
+from seatrial.judge.dispersion import NO_EVENTS, own_dispersion
 from seatrial.judge.judge import judge
 from seatrial.judge.restart import next_restart
 from seatrial.judge.types import Counts, Evidence, Objective, Verdict
@@ -25,9 +29,12 @@ def deciding_sample(samples: Sequence[Sample], objective: Objective) -> Sample |
         None when no sample carries enough evidence.
     """
     since: tuple[Counts, ...] = ()
+    clustering, last = NO_EVENTS, Counts(0, 0)
     for sample in samples:
         seen = Counts(sample.total, sample.bad)
-        (judgement,) = judge([objective], [Evidence(candidate=seen, since=since)])
+        clustering, last = clustering.then(seen.total - last.total, seen.bad - last.bad), seen
+        evidence = Evidence(candidate=seen, since=since, dispersion=own_dispersion(clustering))
+        (judgement,) = judge([objective], [evidence])
         if judgement.verdict is Verdict.Burning:
             return sample
         if next_restart(seen.total - (since[-1].total if since else 0)):

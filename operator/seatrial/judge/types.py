@@ -152,8 +152,8 @@ class Evidence:
     retired
         How many restart points between the beginning and the oldest of ``since`` were given up to bound the list.
     dispersion
-        Variance over mean of the bad events per scrape of the stable version, >= 1, measured before the trial and
-        kept through it: 1 when errors come alone, larger when they come in bursts.
+        How clustered bad events are, >= 1: 1 when they come alone, larger when they come in bursts. The evidence is
+        tempered by it (:mod:`seatrial.judge.dispersion`).
 
     Raises
     ------
