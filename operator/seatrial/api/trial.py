@@ -139,6 +139,11 @@ class ObjectiveEvidence:
     condemned_at: Time | None = None
     """Time of the scrape that condemns the version, while stable's next one has yet to say whether it suffers too."""
 
+    @property
+    def key(self) -> str:
+        """ModelSLO and objective, as a planned objective's key."""
+        return f"{self.slo}/{self.objective}"
+
 
 @dataclass(frozen=True, slots=True)
 class CheckRun:

@@ -117,7 +117,5 @@ class Outcomes:
 def _spent(status: ModelDeploymentStatus, granted: Mapping[str, float]) -> float:
     """Tell which share of the window's budget a version spent, of the objective where it is most; 0 if unknown."""
     evidence = status.trial.evidence if status.trial else ()
-    shares = (
-        entry.bad / budget for entry in evidence if (budget := granted.get(f"{entry.slo}/{entry.objective}", 0.0)) > 0
-    )
+    shares = (entry.bad / budget for entry in evidence if (budget := granted.get(entry.key, 0.0)) > 0)
     return max(shares, default=0.0)

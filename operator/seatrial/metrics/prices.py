@@ -10,14 +10,13 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Final, Protocol
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from seatrial.metrics.errors import BadQuery, Unavailable
 from seatrial.metrics.queries import any_of
+from seatrial.metrics.shipped import Data, shipped
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -31,11 +30,7 @@ Pod = tuple[str, str]
 """Namespace and name."""
 
 
-class _Data(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Term(_Data):
+class Term(Data):
     """One thing that is priced."""
 
     amount: Annotated[str, Field(pattern=_NAME)]
@@ -48,7 +43,7 @@ class Term(_Data):
     """Whether a pod may have none of it."""
 
 
-class Prices(_Data):
+class Prices(Data):
     """Where prices come from."""
 
     source: str
@@ -63,9 +58,7 @@ class Prices(_Data):
 @cache
 def price_sources() -> dict[str, Prices]:
     """Read all files that ship with the operator, by the name of the source."""
-    folder = files("seatrial.metrics") / "prices"
-    texts = [entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.name.endswith(".yaml")]
-    return {prices.source: prices for prices in (Prices.model_validate(yaml.safe_load(text)) for text in texts)}
+    return {prices.source: prices for prices in shipped("prices", Prices)}
 
 
 @dataclass(frozen=True, slots=True)

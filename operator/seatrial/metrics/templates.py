@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
-import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from seatrial.api.templates import MEANINGS
 from seatrial.metrics.selector import EDGE, PLACEHOLDER, Selector, parse
+from seatrial.metrics.shipped import Data, shipped
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -44,11 +43,7 @@ BucketsText = Annotated[str, AfterValidator(_buckets)]
 Source = Literal["pod", "gateway", "joiner"]
 
 
-class _Data(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Template(_Data):
+class _Template(Data):
     source: Source | None = None
     """Whose metrics they are, when it isn't what the whole file is about."""
     needs: str | None = None
@@ -102,7 +97,7 @@ class Histogram(_Template):
         return f"{time_s * _PER_UNIT[unit]:.12g}{unit}"
 
 
-class Server(_Data):
+class Server(Data):
     """What is known of one model server or gateway.
 
     ``errors`` and ``latency`` say what its metrics can tell of one version: errors as a ratio or not at all, latency as
@@ -151,9 +146,7 @@ class Server(_Data):
 @cache
 def servers() -> dict[str, Server]:
     """Read all template files that ship with the operator, by the name of the server."""
-    folder = files("seatrial.metrics") / "templates"
-    texts = [entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.name.endswith(".yaml")]
-    known = [Server.model_validate(yaml.safe_load(text)) for text in texts]
+    known = shipped("templates", Server)
     return {server.server: server for server in sorted(known, key=lambda server: server.server)}
 
 

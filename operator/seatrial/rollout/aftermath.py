@@ -81,7 +81,7 @@ def found(status: ModelDeploymentStatus, world: World) -> str | None:
     version = watch.trial.version
     for entry in watch.trial.evidence:
         if entry.verdict == Verdict.Burning and action_on(watch.trial, entry) == "auto":
-            where = f"{entry.slo}/{entry.objective}"
+            where = entry.key
             return f"version {version.label} ({version.hash}) burns its error budget, {where}: {entry.sentence}"
     return limit_broken(status, world, version)
 
@@ -118,7 +118,7 @@ def looks_in_s(watch: LabelWatch, now_s: float, look_s: float) -> float:
 def watched_labels(watch: LabelWatch) -> str:
     """Say what labels tell of the promoted version, and until when they are watched."""
     worst = min(watch.trial.evidence, key=lambda entry: SEVERITY.index(Verdict(entry.verdict)), default=None)
-    said = f": {worst.slo}/{worst.objective}: {worst.sentence}" if worst else ""
+    said = f": {worst.key}: {worst.sentence}" if worst else ""
     return f"labels are watched until {format_time(watch.until)}{said}"
 
 
@@ -174,5 +174,5 @@ def _by_labels(trial: Trial, evidence: tuple[ObjectiveEvidence, ...]) -> tuple[O
     Stretches that begin later have nothing to be compared with: the former version predicts no more.
     """
     known = labelled(trial.plan)
-    mine = (entry for entry in evidence if f"{entry.slo}/{entry.objective}" in known)
+    mine = (entry for entry in evidence if entry.key in known)
     return tuple(replace(entry, restarts=(), retired=0) for entry in mine)

@@ -39,10 +39,7 @@ def running(status: ModelDeploymentStatus, now_s: float) -> tuple[Copies, ...]:
     if status.phase is not Phase.TRIAL or not trial or not step or not step.shadow:
         return ()
     counted = ((entry, since_step(entry)[0]) for entry in trial.evidence)
-    return tuple(
-        Copies(f"{entry.slo}/{entry.objective}", trial.version.hash, now_s, counts.total, counts.bad)
-        for entry, counts in counted
-    )
+    return tuple(Copies(entry.key, trial.version.hash, now_s, counts.total, counts.bad) for entry, counts in counted)
 
 
 def remembered(before: ModelDeploymentStatus, after: ModelDeploymentStatus, now_s: float) -> tuple[Copies, ...]:

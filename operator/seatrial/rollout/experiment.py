@@ -26,7 +26,7 @@ def experiment_result(trial: Trial, experiment: Experiment, lasted_s: float) -> 
     """
     if trial.experiment and trial.experiment.capped:
         return trial.experiment
-    entry = next((e for e in trial.evidence if f"{e.slo}/{e.objective}" == experiment.objective), None)
+    entry = next((e for e in trial.evidence if e.key == experiment.objective), None)
     planned = next((p for p in trial.plan.objectives if p.key == experiment.objective), None)
     if not entry or not planned:
         return None

@@ -34,7 +34,7 @@ def burning(status: ModelDeploymentStatus, world: World) -> str | None:
         return None
     for entry in world.evidence:
         if entry.verdict == Verdict.Burning and action_on(status.trial, entry) == "auto":
-            return f"{on_trial(status)} burns its error budget, {entry.slo}/{entry.objective}: {entry.sentence}"
+            return f"{on_trial(status)} burns its error budget, {entry.key}: {entry.sentence}"
     return None
 
 

@@ -190,7 +190,7 @@ def watch_over(status: ModelDeploymentStatus, world: World) -> str | None:
     unknown = [e for e in world.evidence if e.verdict in {Verdict.NoData, Verdict.Unavailable, Verdict.Environment}]
     # Labels that come late have a time of their own.
     later = labelled(trial.plan) if trial.plan.watch.labels is not None else ()
-    blind = any(f"{entry.slo}/{entry.objective}" not in later for entry in unknown)
+    blind = any(entry.key not in later for entry in unknown)
     if past_s < 0 or (blind and past_s < trial.plan.undecided.deadline and not world.observing):
         return None
     return f"{on_trial(status)} was watched for {format_duration(trial.plan.watch.for_)} and is stable now"

@@ -193,7 +193,8 @@ def decide(status: ModelDeploymentStatus, world: World, *, look_s: float) -> Dec
     status = obey(note(status, world), world)
     world = _as_commanded(status, world)
     status = in_line(status, world)
-    status = adoption.follow(status, world, target(status, world).division, drain_s(status, world))
+    if world.incumbent or status.adoption:
+        status = adoption.follow(status, world, target(status, world).division, drain_s(status, world))
     taken: Transition | None = None
     sentence = ""
     for row in TRANSITIONS:

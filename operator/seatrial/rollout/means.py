@@ -32,9 +32,13 @@ def bucket_slis(planned: PlannedObjective, mean: MeanEvidence | None) -> tuple[S
     """Name what has to be counted besides, once the edges are known: one indicator for each of them."""
     whole = sli_of(planned)
     return tuple(
-        replace(whole, name=f"{whole.name}<={edge}", threshold=parse_threshold(edge), edge="exact", spread=False)
+        replace(whole, name=_name(planned, edge), threshold=parse_threshold(edge), edge="exact", spread=False)
         for edge in (mean.edges if mean else ())
     )
+
+
+def _name(planned: PlannedObjective, edge: str) -> str:
+    return f"{planned.key}<={edge}"
 
 
 def checkpoints(settled: Above) -> Iterator[Checkpoint]:
@@ -106,7 +110,7 @@ def _by_bucket(counts: Above) -> tuple[int, ...]:
 
 
 def _readings(planned: PlannedObjective, mean: MeanEvidence, version: str, measured: Measurements) -> list[Reading]:
-    found = (measured.readings.get((version, sli.name)) for sli in bucket_slis(planned, mean))
+    found = (measured.readings.get((version, _name(planned, edge))) for edge in mean.edges)
     return [reading for reading in found if reading]
 
 

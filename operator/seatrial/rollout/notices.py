@@ -74,7 +74,7 @@ def _label_watch(before: ModelDeploymentStatus, after: ModelDeploymentStatus) ->
     for entry in new.evidence if new else ():
         told = action_on(new, entry) != "auto" and entry.objective not in burnt
         if entry.verdict == Verdict.Burning and told:
-            yield Notice("Warning", "Burning", f"{entry.slo}/{entry.objective}, by late labels: {entry.sentence}")
+            yield Notice("Warning", "Burning", f"{entry.key}, by late labels: {entry.sentence}")
     if old and not new and after.stable == old.version and not after.candidate:
         said = f"labels of version {old.version.label} are no longer watched: nothing returns to an older version now"
         yield Notice("Normal", "LabelWatchEnded", f"{said} unless somebody asks for it")

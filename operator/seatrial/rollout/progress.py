@@ -109,7 +109,7 @@ def _on_trial(status: ModelDeploymentStatus, world: World, worst: ObjectiveEvide
         return "False", drift.cause, f"{where}, held: {drift.sentence}{frozen}"
     if trial.experiment:
         return _comparing(trial.experiment, where, frozen)
-    said = f"{worst.slo}/{worst.objective}: {worst.sentence}" if worst else "nothing was measured yet"
+    said = f"{worst.key}: {worst.sentence}" if worst else "nothing was measured yet"
     if worst and worst.verdict != Verdict.Healthy and world.now_s - trial.step_since >= step.lasts_s:
         return "False", worst.verdict, f"{where}, held: {said}{frozen}"
     return "True", "Judging", f"{where} for {format_duration(step.lasts_s)}: {said}{frozen}"
@@ -173,7 +173,7 @@ def _watching(status: ModelDeploymentStatus, worst: ObjectiveEvidence | None) ->
     if not trial or not stable or not trial.plan.watch or trial.step_since is None:
         return "False", "Pending", "no version is wished for"
     until = format_time(trial.step_since + trial.plan.watch.for_)
-    said = f"{worst.slo}/{worst.objective}: {worst.sentence}" if worst else "nothing was measured yet"
+    said = f"{worst.key}: {worst.sentence}" if worst else "nothing was measured yet"
     way_back = f"version {stable.label} is kept warm, so that a rollback takes seconds"
     return (
         "True",

@@ -30,7 +30,7 @@ def recorded(status: ModelDeploymentStatus, moved: Notice, world: World, target:
         objectives_hash=objectives_hash(status.trial.plan) if status.trial else "",
         sentence=moved.note,
         evidence=tuple(
-            DecisionEvidence(f"{e.slo}/{e.objective}", e.verdict, e.total, e.bad, e.e_value, e.threshold)
+            DecisionEvidence(e.key, e.verdict, e.total, e.bad, e.e_value, e.threshold)
             for e in (status.trial.evidence if status.trial else ())
         ),
     )

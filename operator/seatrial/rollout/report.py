@@ -172,8 +172,8 @@ def _metrics_available(status: ModelDeploymentStatus, world: World) -> Found:
         return value, "NotScraped", f"Prometheus scrapes {up} pods of version {label}, which are not all of them"
     unread = next((entry for entry in world.evidence if entry.verdict == Verdict.Unavailable), None)
     if unread:
-        return "False", "NotCounted", f"{unread.slo}/{unread.objective}: {unread.sentence}"
-    notes = "".join(f"; {entry.slo}/{entry.objective}: {entry.edge}" for entry in world.evidence if entry.edge)
+        return "False", "NotCounted", f"{unread.key}: {unread.sentence}"
+    notes = "".join(f"; {entry.key}: {entry.edge}" for entry in world.evidence if entry.edge)
     return "True", "Available", f"Prometheus answers and sees every pod of the candidate{notes}"
 
 

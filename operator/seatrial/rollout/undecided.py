@@ -34,14 +34,14 @@ def blocking(status: ModelDeploymentStatus, world: World) -> tuple[ObjectiveEvid
         for entry in world.evidence
         if entry.verdict != Verdict.Healthy
         and action_on(status.trial, entry) != "notify"
-        and (asked is None or _key(entry) in asked)
+        and (asked is None or entry.key in asked)
     )
 
 
 def action_on(trial: Trial | None, entry: ObjectiveEvidence) -> str:
     """Tell what the plan asks for when an objective burns."""
     objectives = trial.plan.objectives if trial else ()
-    return next((planned.rollback.action for planned in objectives if planned.key == _key(entry)), "auto")
+    return next((planned.rollback.action for planned in objectives if planned.key == entry.key), "auto")
 
 
 def waited(status: ModelDeploymentStatus, world: World) -> tuple[ObjectiveEvidence, ...]:
@@ -52,10 +52,10 @@ def waited(status: ModelDeploymentStatus, world: World) -> tuple[ObjectiveEviden
     held = not isinstance(world.wish, Wish) or world.wish.paused or world.observing
     if held or status.paused or status.override:
         return tuple(replace(entry, undecided_since=None) for entry in world.evidence)
-    rules, before = trial.plan.undecided, {_key(entry): entry for entry in trial.evidence}
+    rules, before = trial.plan.undecided, {entry.key: entry for entry in trial.evidence}
 
     def since_s(entry: ObjectiveEvidence) -> float | None:
-        policy, known = _policy(rules, entry.verdict), before.get(_key(entry))
+        policy, known = _policy(rules, entry.verdict), before.get(entry.key)
         if not policy:
             return None
         same = known and known.undecided_since is not None and _policy(rules, known.verdict) == policy
@@ -74,12 +74,12 @@ def past_deadline(status: ModelDeploymentStatus, world: World, policy: Policy) -
         return None
     if step.gate or step.check or step.experiment:
         return None
-    since = {_key(entry): entry.undecided_since for entry in trial.evidence}
+    since = {entry.key: entry.undecided_since for entry in trial.evidence}
     over_s = trial.step_since + step.lasts_s
     deadline_s = trial.plan.undecided.deadline
 
     def asks(entry: ObjectiveEvidence) -> bool:
-        began_s = since.get(_key(entry))
+        began_s = since.get(entry.key)
         late = began_s is not None and world.now_s - max(over_s, began_s) >= deadline_s
         return late and _policy(trial.plan.undecided, entry.verdict) == policy
 
@@ -88,7 +88,7 @@ def past_deadline(status: ModelDeploymentStatus, world: World, policy: Policy) -
     if not asking or (policy == "promote" and len(asking) < len(found)):
         return None
     worst = min(asking, key=lambda entry: SEVERITY.index(Verdict(entry.verdict)))
-    where = f"{_key(worst)} stayed {worst.verdict} for {format_duration(deadline_s)}"
+    where = f"{worst.key} stayed {worst.verdict} for {format_duration(deadline_s)}"
     return f"{on_trial(status)}: {where}: {worst.sentence}"
 
 
@@ -101,7 +101,3 @@ def _policy(rules: Undecided, verdict: str) -> Policy | None:
         Verdict.Environment: rules.environment,
     }
     return policies.get(verdict)
-
-
-def _key(entry: ObjectiveEvidence) -> str:
-    return f"{entry.slo}/{entry.objective}"

@@ -152,7 +152,7 @@ def evidence(trial: Trial) -> RenderableType:
     table = plain_table(*columns)
     planned = {objective.key: objective for objective in trial.plan.objectives}
     for entry in trial.evidence:
-        known = planned.get(f"{entry.slo}/{entry.objective}")
+        known = planned.get(entry.key)
         limit = sure = ""
         if known:
             limit = percent(float(known.rollback.burn_rate * (100 - known.objective.target) / 100))
@@ -163,7 +163,7 @@ def evidence(trial: Trial) -> RenderableType:
             )
             sure = f"{percent(low)} to {percent(high)}" if entry.total else ""
         table.add_row(
-            f"{entry.slo}/{entry.objective}",
+            entry.key,
             styled(entry.verdict),
             f"{entry.bad:,}",
             f"{entry.total:,}",
@@ -176,7 +176,7 @@ def evidence(trial: Trial) -> RenderableType:
 
 
 def _said(entry: ObjectiveEvidence) -> Iterator[Text]:
-    yield Text.assemble(f"{entry.slo}/{entry.objective}: ", entry.sentence)
+    yield Text.assemble(f"{entry.key}: ", entry.sentence)
     if entry.resolution and entry.verdict == Verdict.Inconclusive:
         yield Text(f"  {entry.resolution}")
 
