@@ -8,7 +8,7 @@ COPY requirements/operator.txt .
 # pip works from an environment of its own, so that the one which is shipped has none.
 RUN python3 -m venv pip \
     && python3 -m venv --without-pip /opt/seatrial/venv \
-    && pip/bin/pip --python /opt/seatrial/venv/bin/python install --no-cache-dir --no-compile --require-hashes \
+    && pip/bin/pip --python /opt/seatrial/venv/bin/python install --no-cache-dir --no-compile --no-deps --require-hashes \
         --only-binary :all: -r operator.txt \
     && python3 -m compileall -q -j 2 --invalidation-mode unchecked-hash /opt/seatrial/venv
 COPY operator /opt/seatrial/operator

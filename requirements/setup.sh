@@ -27,5 +27,7 @@ if [[ ! -x $venv/bin/pip ]] || ! "$venv/bin/python" -c 'import sys; sys.exit(sys
   "$python" -m venv "$venv"
 fi
 echo "setup: installing $requirements into $venv"
-"$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$requirements"
+# The list is complete, so nothing is resolved: an older pip would take the newest release of a package that is asked for with an extra.
+"$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --require-hashes -r "$requirements"
 "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --editable ./instrument
+"$venv/bin/pip" check --disable-pip-version-check
