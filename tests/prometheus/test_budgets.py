@@ -15,7 +15,7 @@ from seatrial.metrics.budget import PrometheusBudgets
 from seatrial.metrics.connection import FixedConnection
 from seatrial.metrics.errors import TooLarge
 from seatrial.metrics.prometheus import Prometheus
-from seatrial.metrics.types import BudgetAsk, BudgetReadings, Sli
+from seatrial.metrics.types import BudgetAsk, BudgetReadings, Sli, Slicing
 from tests.prometheus.server import PrometheusServer, binary
 
 if TYPE_CHECKING:
@@ -198,3 +198,58 @@ async def test_budgets_count_at_the_declared_neighbour_of_a_threshold(server: Pr
     assert ("ml", "m", "beyond") not in readings.counts
     assert list(readings.notes) == [("ml", "m", "strict")]
     assert "so 0.25 counts, the edge below it" in readings.notes["ml", "m", "strict"]
+
+
+SLICES = Slicing(length_s=60, good=Decimal(80), min_events=8)
+
+
+def sliced(start_s: float, kind: int) -> dict[str, tuple[int, int]]:
+    """Count the minutes after an instant that had enough events, and those of them with too few good ones."""
+    seen: dict[tuple[str, int], list[int]] = {}
+    before: dict[str, tuple[int, int]] = {}
+    for version, pod, at_s, good, bad, slow in history():
+        now = (good + bad, (bad, slow)[kind])
+        born = (0, 0) if at_s > FIRST_S else now
+        known = before.get(pod, born)
+        minute = seen.setdefault((version, at_s), [0, 0])
+        minute[0] += now[0] - known[0]
+        minute[1] += now[1] - known[1]
+        before[pod] = now
+    counts: dict[str, tuple[int, int]] = {}
+    for (version, at_s), (total, bad) in seen.items():
+        if at_s > start_s and total >= SLICES.min_events:
+            slices, flawed = counts.get(version, (0, 0))
+            counts[version] = slices + 1, flawed + ((total - bad) * 100 < SLICES.good * total)
+    return counts
+
+
+@pytest.mark.parametrize(("sli", "kind"), [(AVAILABILITY, 0), (LATENCY, 1)], ids=["counters", "histogram"])
+async def test_slices_of_time_are_counted_in_windows_of_all_lengths(
+    server: PrometheusServer, sli: Sli, kind: int
+) -> None:
+    prometheus = Counting(server.url)
+    now_s = [float(NOW_S - 60)]
+    budgets = PrometheusBudgets(prometheus, lambda: now_s[0])
+    asks = [BudgetAsk("ml", "m", sli, WINDOWS_S, SLICES)]
+    await budgets.read(asks)
+    prometheus.queries, now_s[0] = 0, NOW_S
+    readings = await budgets.read(asks)
+    prometheus.close()
+    assert prometheus.queries == 2 * (3 + 1), "three short windows and the open hour; the past is known"
+    counts = readings.counts["ml", "m", sli.name]
+    for window_s in (300.0, 1800.0, 6.0 * HOUR_S):
+        assert counts[window_s] == sliced(NOW_S - window_s, kind), window_s
+    for window_s in (1.0 * DAY_S, 3.0 * DAY_S):
+        assert counts[window_s] == sliced(round((NOW_S - window_s) / HOUR_S) * HOUR_S, kind), window_s
+    assert counts[300.0][OLD][0] == 5
+    assert counts[6.0 * HOUR_S][OLD][1] == (0, 14)[kind], "five slow ones of ten or twenty are too many, one is not"
+    assert readings.dispersion["ml", "m", sli.name] == {}, "slices are not tested, so nobody asks how they cluster"
+
+
+async def test_without_its_bucket_no_slice_is_called_bad(server: PrometheusServer) -> None:
+    prometheus = Prometheus(FixedConnection(server.url))
+    readings = await PrometheusBudgets(prometheus, lambda: NOW_S).read(
+        [BudgetAsk("ml", "m", BETWEEN, WINDOWS_S, SLICES)]
+    )
+    prometheus.close()
+    assert readings.counts["ml", "m", "between"] == {}

@@ -51,6 +51,14 @@ def outlasts(longer: str, shorter: str) -> str:
     return f"!{matches(DURATION_PATTERN, longer)} || {_milliseconds(longer)} > {_milliseconds(shorter)}"
 
 
+def divides_an_hour(duration: str) -> str:
+    """Make the CEL expression that a duration, if it is one, is 10s to 5m long and goes into an hour without a rest."""
+    length = _milliseconds(duration)
+    return (
+        f"!{matches(DURATION_PATTERN, duration)} || {length} >= 10000 && {length} <= 300000 && 3600000 % {length} == 0"
+    )
+
+
 def _milliseconds(duration: str) -> str:
     """Make the CEL expression that reads a duration: CEL's own ``duration()`` knows no days."""
     units = [f"p.endsWith('{unit}') ? {round(unit_s * 1000)} : " for unit, unit_s in reversed(UNITS_S.items())]

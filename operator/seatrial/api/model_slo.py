@@ -27,7 +27,8 @@ from seatrial.api.fields import (
     rule,
 )
 from seatrial.api.labels import Labels
-from seatrial.api.templates import MEASURED, TIMED
+from seatrial.api.slices import Slices
+from seatrial.api.templates import IN_RUNS, MEASURED, TIMED
 
 
 def _cel(names: tuple[str, ...]) -> str:
@@ -154,6 +155,7 @@ class Rollback(ApiModel):
 
 
 _MEANS = "!has(self.compare) || !has(self.compare.mean)"
+_EVENTS = f"(!has(self.sli.template) || !(self.sli.template in {_cel(IN_RUNS)}))"
 _TIMES = f"(has(self.sli.template) && self.sli.template in {_cel(TIMED)})"
 
 
@@ -182,6 +184,11 @@ class Objective(ApiModel):
                     "compare.mean.value and ceiling are written like the template's threshold: a time such as 250ms, "
                     f"or for {', '.join(MEASURED)} a number such as '0.5'",
                 ),
+                rule(
+                    f"!has(self.compare) || (!has(self.slices) && {_EVENTS})",
+                    "slices of time are good or bad by themselves and not compared: leave compare out; these templates "
+                    f"always count slices: {', '.join(IN_RUNS)}",
+                ),
             ]
         },
     )
@@ -189,13 +196,21 @@ class Objective(ApiModel):
     name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
     """Name of the objective, unique in this ModelSLO."""
     target: Percent
-    """Percent of good events that is promised, as a decimal string: '99.9'."""
+    """Percent of good events, or of good slices, that is promised, as a decimal string: '99.9'."""
     sli: Sli
     """Where good and total events are counted."""
+    slices: Slices | None = None
+    """Count slices of time instead of events, because bad events come in runs. The template feature-freshness is
+    always counted so."""
     compare: Compare | None = None
     """What a version on trial is compared with. The target then counts for the error budget only."""
     rollback: Rollback | None = None
     """Stands in for the rollback of the whole ModelSLO, for this objective."""
+
+    @property
+    def counts_slices(self) -> Slices | None:
+        """How slices of time are counted, or None where events are."""
+        return self.slices or (Slices() if self.sli.template in IN_RUNS else None)
 
 
 BURN_RATE = "(has(o.rollback) ? o.rollback.burnRate : self.rollback.burnRate)"

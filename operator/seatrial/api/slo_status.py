@@ -20,7 +20,7 @@ class VersionCounts:
     version: str
     """Hash of the version."""
     total: int
-    """Its events."""
+    """Its events, or slices of time."""
     bad: int
     """Bad ones among them."""
 
@@ -56,7 +56,7 @@ class ObjectiveBudget:
     objective: str
     """Name of the objective."""
     total: int
-    """Events in the window."""
+    """Events in the window; or slices of time that had enough events, each version's own."""
     bad: int
     """Bad ones among them."""
     burn_rate: float
@@ -64,7 +64,7 @@ class ObjectiveBudget:
     remaining: float
     """Percent of the error budget left; below 0 when overspent."""
     remaining_bad: int
-    """Bad events that the window can still take; below 0 when overspent."""
+    """Bad ones that the window can still take; below 0 when overspent."""
     exhausted_in: Duration | None = None
     """How long the rest lasts at the burn rate of the last hour; absent when it does not burn."""
     dispersion: float | None = None

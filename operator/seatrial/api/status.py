@@ -169,7 +169,7 @@ class Copies:
     until: Time
     """When the shadow ended."""
     total: int
-    """How many."""
+    """How many, or in how many slices of time."""
     bad: int
     """Bad ones among them."""
 

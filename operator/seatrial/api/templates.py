@@ -19,6 +19,8 @@ class Meaning:
         None for a template of plain counters.
     events
         What is counted. Only requests can tell how the router splits them.
+    in_runs
+        Whether bad events come in runs, so that slices of time are counted and not events.
     where
         Label that ``where`` must name, because a template counts nothing in particular without it.
     """
@@ -27,6 +29,7 @@ class Meaning:
     threshold: Literal["time", "number"] | None = None
     where: str | None = None
     events: Literal["requests", "tokens", "values", "checks", "labels", "comparisons"] = "requests"
+    in_runs: bool = False
 
 
 MEANINGS: Final[dict[str, Meaning]] = {
@@ -42,7 +45,7 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "feature-missing": Meaning("the feature had a usable value", events="values"),
     "feature-out-of-range": Meaning("the feature's value was one that the training knew", events="values"),
     "feature-freshness": Meaning(
-        "the features were no older than the threshold when they were used", "time", events="values"
+        "the features were no older than the threshold when they were used", "time", events="values", in_runs=True
     ),
     "prediction-outcome": Meaning("the prediction was a usable one: neither invalid nor a default", events="values"),
     "shadow-agreement": Meaning(
@@ -60,5 +63,7 @@ MEASURED: Final = tuple(name for name, meaning in MEANINGS.items() if meaning.th
 """Templates whose threshold is a number."""
 LABELLED: Final = frozenset(name for name, meaning in MEANINGS.items() if meaning.events == "labels")
 """Templates that count labels, which come late."""
+IN_RUNS: Final = tuple(name for name, meaning in MEANINGS.items() if meaning.in_runs)
+"""Templates that are counted in slices of time."""
 BESIDE: Final = frozenset(name for name, meaning in MEANINGS.items() if meaning.events != "requests")
 """Templates whose events are no requests."""

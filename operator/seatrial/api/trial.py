@@ -18,6 +18,7 @@ from seatrial.api.labels import Labels
 from seatrial.api.means import MeanEvidence
 from seatrial.api.model_slo import Objective, Rollback
 from seatrial.api.sights import Restarts, Split, Untaken
+from seatrial.api.slices import SliceEvidence
 from seatrial.api.strategy import Step, Sticky, Undecided
 
 
@@ -138,6 +139,13 @@ class ObjectiveEvidence:
     """Counts for an objective that compares means, once the edges of both histograms are known."""
     condemned_at: Time | None = None
     """Time of the scrape that condemns the version, while stable's next one has yet to say whether it suffers too."""
+    slices: SliceEvidence | None = None
+    """What is known of the slices of time, for an objective that counts them."""
+
+    @property
+    def counted(self) -> Totals:
+        """What the error budget counts: events, or slices of time."""
+        return self.slices.counted if self.slices else Totals(self.total, self.bad)
 
     @property
     def key(self) -> str:

@@ -94,8 +94,15 @@ def planned_of(deployment: Deployment, manifests: Manifests) -> list[tuple[Plann
 
 
 def objectives_of(deployment: Deployment, manifests: Manifests) -> list[tuple[Objective, float]]:
-    """Return the same as the judge knows them; raises ``ValueError`` too when one of them cannot be judged."""
-    return [(objective_of(planned), window_s) for planned, window_s in planned_of(deployment, manifests)]
+    """Return those that count events, as the sequential test knows them.
+
+    Raises
+    ------
+    ValueError
+        As :func:`planned_of` does, and when one of them cannot be judged.
+    """
+    known = planned_of(deployment, manifests)
+    return [(objective_of(planned), s) for planned, s in known if not planned.objective.counts_slices]
 
 
 def _first_problem(error: ValidationError) -> str:

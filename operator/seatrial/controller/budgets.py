@@ -19,6 +19,7 @@ from seatrial.metrics.types import BudgetAsk
 from seatrial.rollout.budgets import Past, assess, planned_by, slo_status, windows_s
 from seatrial.rollout.copies import running, without
 from seatrial.rollout.planned import sli_of
+from seatrial.rollout.slices import slicing
 
 if TYPE_CHECKING:
     import asyncio
@@ -94,7 +95,13 @@ class Budgets:
                 for planned in planned_by(meta["name"], spec)
             ]
             asks = tuple(
-                BudgetAsk(meta["namespace"], one.rollout, sli_of(one.planned), windows_s(spec, one.planned, now_s))
+                BudgetAsk(
+                    meta["namespace"],
+                    one.rollout,
+                    sli_of(one.planned),
+                    windows_s(spec, one.planned, now_s),
+                    slicing(one.planned),
+                )
                 for one in wanted
             )
         except ValueError as error:  # pydantic's too: the ModelDeployments that name it say the same

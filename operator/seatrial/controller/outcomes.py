@@ -80,7 +80,7 @@ class Outcomes:
         decision
             The decision.
         granted
-            Bad events that the error budget of each objective grants in its window, by ModelSLO and objective.
+            Bad events (or slices) that the budget of each objective grants in its window, by ModelSLO and objective.
         """
         after = decision.status
         self._note_drift(before.drift, after.drift)
@@ -117,5 +117,5 @@ class Outcomes:
 def _spent(status: ModelDeploymentStatus, granted: Mapping[str, float]) -> float:
     """Tell which share of the window's budget a version spent, of the objective where it is most; 0 if unknown."""
     evidence = status.trial.evidence if status.trial else ()
-    shares = (entry.bad / budget for entry in evidence if (budget := granted.get(entry.key, 0.0)) > 0)
+    shares = (entry.counted.bad / budget for entry in evidence if (budget := granted.get(entry.key, 0.0)) > 0)
     return max(shares, default=0.0)

@@ -9,6 +9,7 @@ is ever above 1.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from seatrial.metrics.book import Owner, owner_of
@@ -16,9 +17,9 @@ from seatrial.metrics.counting import Counting, counting
 from seatrial.metrics.edges import bracketed, every_edge, used_instead
 from seatrial.metrics.errors import BadQuery, TooLarge, Unavailable
 from seatrial.metrics.minutes import MINUTE_S, Minutes
-from seatrial.metrics.queries import increase
 from seatrial.metrics.reader import Client
 from seatrial.metrics.selector import edge_value
+from seatrial.metrics.sliced import asked
 from seatrial.metrics.tiles import HOUR_S, Tiles
 from seatrial.metrics.types import BudgetAsk, BudgetReadings
 
@@ -85,7 +86,7 @@ class PrometheusBudgets:
             lengths_s = {length_s for ask in wanted for length_s in ask.windows_s}
             try:
                 read = await self._read(how, lengths_s, now_s)
-                usual = _by_rollout((await self._look_back(how, now_s)).dispersion())
+                usual = _by_rollout({} if how.slices else (await self._look_back(how, now_s)).dispersion())
                 first = _by_rollout(self._past[how].first()) if how in self._past else {}
             except (BadQuery, TooLarge):
                 # This SLI's own trouble, of which its trials tell: the budgets of the others are not to suffer from it.
@@ -161,24 +162,21 @@ class PrometheusBudgets:
     async def _each(self, how: Counting, tiles: range, length_s: int) -> AsyncIterator[tuple[int, Counts]]:
         """Count tiles of the same length, each known by its beginning in units of it."""
         first_s, last_s = (tiles[0] + 1) * length_s, (tiles[-1] + 1) * length_s
-        *totals, part = [
-            await self._client.query_range(increase(selector, length_s), first_s, last_s, length_s)
-            for selector in (*how.totals, how.part)
-        ]
+        every, some = asked(how, length_s)
+        *totals, part = [await self._client.query_range(promql, first_s, last_s, length_s) for promql in (*every, some)]
         for tile in tiles:
             end_s = (tile + 1) * length_s
             yield tile, _counts(how, [_at(total, end_s) for total in totals], _at(part, end_s))
 
     async def _now(self, how: Counting, window_s: int, now_s: float) -> Counts:
-        *totals, part = [
-            await self._client.query(increase(selector, window_s), now_s) for selector in (*how.totals, how.part)
-        ]
+        every, some = asked(how, window_s)
+        *totals, part = [await self._client.query(promql, now_s) for promql in (*every, some)]
         return _counts(how, [_values(total) for total in totals], _values(part))
 
 
 def _counting(ask: BudgetAsk) -> Counting | None:
     try:
-        return counting(ask.sli)
+        return replace(counting(ask.sli), slices=ask.slices)
     except ValueError:
         return None
 
@@ -194,7 +192,7 @@ def _at(series: Iterable[RawSeries], at_s: int) -> dict[Owner, float]:
 
 def _counts(how: Counting, totals: Iterable[Mapping[Owner, float]], part: Mapping[Owner, float]) -> Counts:
     """Put total and part together; without its bucket a latency says nothing, rather than that all was slow."""
-    needs_part = how.part.edge is not None
+    needs_part = how.part.edge is not None and not how.slices
     total: dict[Owner, float] = {}
     for one in totals:
         for owner, count in one.items():
@@ -207,7 +205,8 @@ def _counts(how: Counting, totals: Iterable[Mapping[Owner, float]], part: Mappin
 
 
 def _bad(how: Counting, total: int, part: int) -> int:
-    return min(max(total - part if how.part_is_good else part, 0), total)
+    is_good = how.part_is_good or how.slices is not None  # of slices the good ones are asked for
+    return min(max(total - part if is_good else part, 0), total)
 
 
 def _plus(one: Counts, other: Counts) -> Counts:

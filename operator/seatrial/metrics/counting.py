@@ -12,7 +12,7 @@ from seatrial.metrics.selector import Matcher, Selector, parse
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from seatrial.metrics.types import Edge, Sli
+    from seatrial.metrics.types import Edge, Sli, Slicing
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ class Counting:
         What counts when the histogram has no edge at the threshold; see ``metrics.edges``.
     spread
         Whether all edges of the histogram are wanted.
+    slices
+        How a budget counts slices of time; None when it counts events.
     """
 
     totals: tuple[Selector, ...]
@@ -47,6 +49,7 @@ class Counting:
     elsewhere: bool = False
     edge: Edge = "exact"
     spread: bool = False
+    slices: Slicing | None = None
 
     @property
     def metrics(self) -> frozenset[str]:

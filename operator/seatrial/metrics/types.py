@@ -198,6 +198,25 @@ class MetricSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Slicing:
+    """How time is cut into slices that are good or bad as a whole.
+
+    Attributes
+    ----------
+    length_s
+        Length of a slice in seconds; goes into an hour without a rest.
+    good
+        Percent of a slice's events that must be good.
+    min_events
+        Events that a slice must have to count.
+    """
+
+    length_s: int
+    good: Decimal
+    min_events: int
+
+
+@dataclass(frozen=True, slots=True)
 class BudgetAsk:
     """What one rollout's budget needs to know.
 
@@ -209,12 +228,15 @@ class BudgetAsk:
         The indicator.
     windows_s
         Lengths of the windows that end now, in seconds.
+    slices
+        How slices of time are counted; None for events.
     """
 
     namespace: str
     rollout: str
     sli: Sli
     windows_s: tuple[float, ...]
+    slices: Slicing | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.api.status import Copies, Phase
 from seatrial.judge.types import Counts
+from seatrial.rollout.slices import slices_in_step
 from seatrial.rollout.steps import current_step
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def running(status: ModelDeploymentStatus, now_s: float) -> tuple[Copies, ...]:
     step, trial = current_step(status), status.trial
     if status.phase is not Phase.TRIAL or not trial or not step or not step.shadow:
         return ()
-    counted = ((entry, since_step(entry)[0]) for entry in trial.evidence)
+    counted = ((entry, slices_in_step(entry) or since_step(entry)[0]) for entry in trial.evidence)
     return tuple(Copies(entry.key, trial.version.hash, now_s, counts.total, counts.bad) for entry, counts in counted)
 
 

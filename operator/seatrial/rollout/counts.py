@@ -14,6 +14,7 @@ from seatrial.judge.types import Counts, Verdict
 from seatrial.metrics.types import Checkpoint, Request
 from seatrial.rollout.means import bucket_slis, checkpoints, count_mean
 from seatrial.rollout.planned import objective_of, sli_of
+from seatrial.rollout.slices import begin_step, count_slices
 
 if TYPE_CHECKING:
     from seatrial.api.trial import PlannedObjective, Trial
@@ -45,7 +46,7 @@ def request_for(namespace: str, rollout: str, candidate: str, stable: str, trial
 
 def open_step(entry: ObjectiveEvidence) -> ObjectiveEvidence:
     """Note where a traffic step begins: the test looks afresh and the step's requests count from here."""
-    return replace(look_afresh(entry), step_total=entry.total)
+    return replace(begin_step(look_afresh(entry)), step_total=entry.total)
 
 
 def look_afresh(entry: ObjectiveEvidence) -> ObjectiveEvidence:
@@ -73,7 +74,7 @@ def count_on(
         entry = replace(entry, edge=mine.note)
     if theirs and _follows(theirs, entry.stable.total, entry.stable.bad):
         entry = replace(entry, stable=Totals(theirs.total, theirs.bad), stable_settled=_settled(theirs))
-    entry = count_mean(entry, planned, candidate, stable, measured, began_s)
+    entry = count_slices(count_mean(entry, planned, candidate, stable, measured, began_s), planned, measured.at_s)
     last = entry.restarts[-1].candidate.total if entry.restarts else 0
     outage = entry.verdict == Verdict.Environment
     return look_afresh(entry) if afresh and next_restart(entry.total - last, environment=outage) else entry
@@ -96,7 +97,7 @@ def _nothing_yet(planned: PlannedObjective, at_s: float) -> ObjectiveEvidence:
         verdict="",
         sentence="",
         step_total=0,
-        needed=needed_requests(objective_of(planned)),
+        needed=0 if planned.objective.counts_slices else needed_requests(objective_of(planned)),
         stable=Totals(),
         candidate_settled=Settled(at_s, 0, 0),
         stable_settled=Settled(at_s, 0, 0),

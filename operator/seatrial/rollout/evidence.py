@@ -13,6 +13,7 @@ from seatrial.judge.types import Counts, Evidence, Verdict
 from seatrial.rollout.counts import count_on
 from seatrial.rollout.means import compared, why_uncounted
 from seatrial.rollout.planned import objective_of
+from seatrial.rollout.slices import judged_by_slices
 from seatrial.rollout.target import ALL
 
 if TYPE_CHECKING:
@@ -79,31 +80,51 @@ def weigh(  # noqa: PLR0913 - who is judged on what, and by which rules
         count_on(trial, planned, candidate, stable, measured, afresh=afresh) for planned in trial.plan.objectives
     ]
     step = trial.plan.steps[trial.step_index]
+    gated = step.for_ is None and not step.min_requests
+    known = [
+        (planned, entry, _comparable(entry, planned, candidate, stable, measured))
+        for planned, entry in zip(trial.plan.objectives, entries, strict=True)
+    ]
+    tested = [of for of in known if not of[0].objective.counts_slices]
     judgements = judge(
-        [objective_of(planned) for planned in trial.plan.objectives],
+        [objective_of(planned) for planned, _, _ in tested],
         [
             _evidence(
                 entry,
                 measured,
-                _comparable(entry, planned, candidate, stable, measured),
+                reading,
                 fresh_s=fresh_s,
                 service=(service or {}).get(planned.key, Service()),
                 stable_lags=_lags(entry, planned, candidate, stable, measured),
             )
-            for entry, planned in zip(entries, trial.plan.objectives, strict=True)
+            for planned, entry, reading in tested
         ],
         min_requests=step.min_requests,
-        step_total=None if step.for_ is None and not step.min_requests else [e.total - e.step_total for e in entries],
+        step_total=None if gated else [entry.total - entry.step_total for _, entry, _ in tested],
         strict=trial.plan.strict,
     )
-    judged = []
-    for planned, entry, judgement in zip(trial.plan.objectives, entries, judgements, strict=True):
+    judged = {}
+    for (planned, entry, _), judgement in zip(tested, judgements, strict=True):
         condemned_at = _condemning_s(entry, planned, candidate, measured) if judgement.awaits_stable else None
         spoken = _compared(planned, entry, judgement, step.min_requests)
         resolution = resolve(objective_of(planned), entry.total)
         said = "" if resolution.resolvable else resolution.sentence
-        judged.append(replace(_judged(entry, spoken), condemned_at=condemned_at, resolution=said))
-    return tuple(judged)
+        judged[planned.key] = replace(_judged(entry, spoken), condemned_at=condemned_at, resolution=said)
+    for planned, entry, reading in known:
+        if planned.objective.counts_slices:
+            judged[planned.key] = judged_by_slices(
+                entry,
+                planned,
+                problem=measured.unavailable or (reading.problem if reading else None),
+                fresh=_is_fresh(reading, measured, fresh_s),
+                wanted=0 if gated else max(1, step.min_requests),
+            )
+    return tuple(judged[planned.key] for planned in trial.plan.objectives)
+
+
+def _is_fresh(reading: Reading | None, measured: Measurements, fresh_s: float) -> bool:
+    newest_s = reading.last_sample_s if reading else None
+    return newest_s is not None and measured.at_s - newest_s <= fresh_s
 
 
 def _evidence(
@@ -115,14 +136,13 @@ def _evidence(
     service: Service,
     stable_lags: bool,
 ) -> Evidence:
-    newest_s = reading.last_sample_s if reading else None
     own = own_dispersion(reading.clustering) if reading else entry.dispersion
     return Evidence(
         candidate=Counts(entry.total, entry.bad),
         since=tuple(Counts(r.candidate.total, r.candidate.bad) for r in entry.restarts),
         stable=Counts(entry.stable.total, entry.stable.bad),
         stable_since=tuple(Counts(r.stable.total, r.stable.bad) for r in entry.restarts),
-        fresh=newest_s is not None and measured.at_s - newest_s <= fresh_s,
+        fresh=_is_fresh(reading, measured, fresh_s),
         unavailable=measured.unavailable or (reading.problem if reading else None),
         retired=entry.retired,
         dispersion=max(own, service.dispersion),

@@ -199,9 +199,9 @@ def test_of_a_wide_matrix_only_what_is_watched_is_kept() -> None:
     names = tuple(f"f{index}" for index in range(1000))
     instrument = Instrument(Profile(1, names, (Numeric("f7", (0.5,), (0, 0)),)), "m", registry=None)
     instrument.observe(np.ones((2, 1000)))
-    (waiting,) = instrument._tables
-    assert waiting.table.tolist() == [[1.0], [1.0]]
-    assert waiting.table.base is None
+    ((_, _, table),) = instrument._tables
+    assert table.tolist() == [[1.0], [1.0]]
+    assert table.base is None
 
 
 @pytest.mark.parametrize("form", ["matrix", "columns", "lists", "records"])

@@ -16,7 +16,7 @@ from seatrial.rollout.machine import decide
 from seatrial.rollout.target import intended_weight
 from seatrial.rollout.world import Wish, Workload
 from tests.unit.rollout import builders as b
-from tests.unit.rollout.strategies import EVIDENCE, OBJECTIVES, PLAN, UNDERWAY, WEIGHTED, states
+from tests.unit.rollout.strategies import EVIDENCE, PLAN, UNDERWAY, WEIGHTED, states
 
 if TYPE_CHECKING:
     from seatrial.api.status import ModelDeploymentStatus
@@ -232,12 +232,13 @@ def obliging(decision: Decision, world: World, dead: str | None) -> World:
         ready = 0 if version == dead else desired
         pods[version] = Workload(version, desired, ready, ready)
     measured = status.trial is not None and status.phase in WEIGHTED
+    judged, well = status.trial.plan.objectives if status.trial else (), EVIDENCE["availability", Verdict.Healthy]
     return replace(
         world,
         now_s=world.now_s + 600,
         workloads=pods,
         route=b.in_force(target.division) or world.route,
-        evidence=tuple(EVIDENCE[name, Verdict.Healthy] for name in OBJECTIVES) if measured else (),
+        evidence=tuple(replace(well, slo=one.slo, objective=one.objective.name) for one in judged) if measured else (),
         targets_up={version: known.ready for version, known in pods.items()},
         metrics_down=None,
         act_problem=None,

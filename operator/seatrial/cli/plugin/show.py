@@ -9,10 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from seatrial.api.status import UNDERWAY, Phase
+from seatrial.cli.plugin.evidence import evidence
+from seatrial.cli.plugin.tables import plain_table, styled
 from seatrial.cli.plugin.view import age, clock_time, row
-from seatrial.judge.sentences import percent, significant
-from seatrial.judge.share import share_interval
-from seatrial.judge.types import Counts, Verdict
 from seatrial.rollout.retrain import waiting, waits
 from seatrial.rollout.steps import described
 
@@ -22,38 +21,10 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from seatrial.api.drift import DriftStatus
-    from seatrial.api.trial import ObjectiveEvidence, Trial
+    from seatrial.api.trial import Trial
     from seatrial.cli.plugin.view import View
 
-__all__ = ["STYLES", "details", "evidence", "headline", "history", "listing", "steps"]
-
-STYLES = {
-    "Healthy": "green",
-    "Promoted": "green",
-    "Deployed": "green",
-    "Done": "green",
-    "Burning": "bold red",
-    "RolledBack": "bold red",
-    "Refused": "bold red",
-    "Environment": "yellow",
-    "Unavailable": "yellow",
-    "NoData": "yellow",
-    "Inconclusive": "yellow",
-}
-"""Colours of words that ask for attention, and of those that do not."""
-
-
-def styled(word: str) -> Text:
-    """Colour a word by what it means."""
-    return Text(word, style=STYLES.get(word, ""))
-
-
-def plain_table(*columns: str) -> Table:
-    """Make a table that looks like kubectl's."""
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
+__all__ = ["details", "headline", "history", "listing", "steps", "versions"]
 
 
 def listing(views: Sequence[View], now_s: float, *, everywhere: bool = False) -> RenderableType:
@@ -144,41 +115,6 @@ def _progress(trial: Trial) -> str:
     if trial.experiment:
         said.append(f"; {trial.experiment.sentence}")
     return "".join(said)
-
-
-def evidence(trial: Trial) -> RenderableType:
-    """Make the table of evidence, with each verdict's sentence under it."""
-    columns = ("OBJECTIVE", "VERDICT", "BAD", "REQUESTS", "BAD SHARE", "LIMIT", "BURN", "EVIDENCE")
-    table = plain_table(*columns)
-    planned = {objective.key: objective for objective in trial.plan.objectives}
-    for entry in trial.evidence:
-        known = planned.get(entry.key)
-        limit = sure = ""
-        if known:
-            limit = percent(float(known.rollback.burn_rate * (100 - known.objective.target) / 100))
-            low, high = share_interval(
-                Counts(entry.total, entry.bad),
-                alpha=float(known.rollback.alpha),
-                dispersion=max(1.0, entry.dispersion),
-            )
-            sure = f"{percent(low)} to {percent(high)}" if entry.total else ""
-        table.add_row(
-            entry.key,
-            styled(entry.verdict),
-            f"{entry.bad:,}",
-            f"{entry.total:,}",
-            sure,
-            limit,
-            f"{significant(entry.burn_rate)}x",
-            f"{significant(entry.e_value)} of {significant(entry.threshold)}",
-        )
-    return Group(table, *(sentence for entry in trial.evidence for sentence in _said(entry)))
-
-
-def _said(entry: ObjectiveEvidence) -> Iterator[Text]:
-    yield Text.assemble(f"{entry.key}: ", entry.sentence)
-    if entry.resolution and entry.verdict == Verdict.Inconclusive:
-        yield Text(f"  {entry.resolution}")
 
 
 def history(view: View) -> RenderableType:

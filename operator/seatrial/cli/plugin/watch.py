@@ -16,8 +16,9 @@ from rich.text import Text
 from seatrial.api.fields import format_duration
 from seatrial.cli.formats import DURATION, screen
 from seatrial.cli.plugin.ending import Ending, Until, Waiting
+from seatrial.cli.plugin.evidence import evidence
 from seatrial.cli.plugin.reach import Exit, Where, fail, name_argument, reach, where_options
-from seatrial.cli.plugin.show import decisions, evidence, headline, listing, steps, versions
+from seatrial.cli.plugin.show import decisions, headline, listing, steps, versions
 from seatrial.cli.plugin.view import Unreadable, View, clock_time, view_of
 
 if TYPE_CHECKING:
