@@ -22,6 +22,11 @@ BAD_NAME = (
 )
 ONE_OF_TWO = "sli: Invalid value: name either a template, or your own counters good and total"
 TIMED = "http-latency, time-to-first-token, inter-token-latency, time-per-output-token, feature-freshness"
+SLICE_LENGTH = "slices.length is 10s to 5m and goes into an hour without a rest, such as 30s, 1m or 5m"
+NOT_COMPARED = (
+    "slices of time are good or bad by themselves and not compared: leave compare out; these templates always count "
+    "slices: feature-freshness"
+)
 BURN_RATE = "burnRate is a positive number, such as '2'"
 ALPHA = "alpha is a probability above 0 and below 0.5, such as '0.01'"
 NEVER_FIRES = (
@@ -400,6 +405,24 @@ BAD_SLOS: dict[str, tuple[dict[str, Any], str]] = {
         {"spec__objectives__0__compare": {"to": "peers", "margin": "5"}},
         'compare.to: Unsupported value: "peers"',
     ),
+    "more bad slices than slices": (
+        {"spec__objectives__0__slices": {"bad": 6, "of": 5}},
+        "slices.bad can't be more than slices.of: so many of the last slices, such as 3 of 5",
+    ),
+    "slices of seven minutes": ({"spec__objectives__0__slices": {"length": "7m"}}, SLICE_LENGTH),
+    "slices of half an hour": ({"spec__objectives__0__slices": {"length": "30m"}}, SLICE_LENGTH),
+    "slices of a second": ({"spec__objectives__0__slices": {"length": "1s"}}, SLICE_LENGTH),
+    "slices compared": (
+        {"spec__objectives__0__slices": {}, "spec__objectives__0__compare": {"to": "stable", "margin": "5"}},
+        NOT_COMPARED,
+    ),
+    "freshness compared": (
+        {
+            "spec__objectives__0__sli": {"template": "feature-freshness", "threshold": "5m"},
+            "spec__objectives__0__compare": {"to": "stable", "margin": "5"},
+        },
+        NOT_COMPARED,
+    ),
     "cost of no objective": (
         {"spec__cost": {"objective": "speed", "perThousand": "0.40"}},
         "cost.objective names none of the objectives: it is the one whose events are the predictions",
@@ -533,6 +556,9 @@ GOOD: dict[str, dict[str, Any]] = {
     "rollback by default": changed(SLO, spec__rollback=None),
     "part of rollback": changed(SLO, spec__rollback={"minBad": 5}),
     "burn rate just reachable": changed(SLO, spec__rollback__burnRate="19.9"),
+    "slices of time": changed(
+        SLO, spec__objectives__0__slices={"length": "30s", "good": "99.9", "minEvents": 100, "bad": 2, "of": 3}
+    ),
     "compared with stable": changed(SLO, spec__objectives__0__compare={"to": "stable", "margin": "5"}),
     "compared with a value": changed(
         SLO, spec__objectives__0__compare={"to": "offline", "margin": "0", "value": "99.5"}
