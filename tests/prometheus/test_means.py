@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
@@ -21,7 +21,7 @@ from tests.prometheus.test_counting import HORIZONS, V1, V2
 from tests.unit.rollout import builders as b
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from seatrial.api.trial import ObjectiveEvidence
     from seatrial.metrics.prometheus import RawSeries
@@ -40,10 +40,10 @@ LATENCY = {
 class Operator(Prometheus):
     """What the operator keeps: a source in memory, and a status that survives it, written as JSON at each look."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, objective: Mapping[str, Any] = LATENCY) -> None:
         super().__init__(FixedConnection(url), timeout_s=5)
         self.queries = 0
-        plan = b.plan_of(b.SPEC, scorer={"objectives": [LATENCY]})
+        plan = b.plan_of(b.SPEC, scorer={"objectives": [objective]})
         now_s = round(time.time(), 3)
         trial = Trial(VersionRef(V2, "2"), now_s, plan, weighted_at=now_s)
         self.status = ModelDeploymentStatus(
