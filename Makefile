@@ -93,11 +93,14 @@ bench-scale: setup ## measure 300 and 1,000 models, their pods played (takes the
 
 ##@ Run
 .PHONY: demo
-demo: deploy demo-image ## show four versions under load: promoted, and rolled back twice
+demo: demo-rollouts demo-drift ## show both stories under load (about eight minutes)
+
+.PHONY: demo-rollouts
+demo-rollouts: deploy demo-image ## show four versions: promoted, and rolled back for errors and for slowness
 	$(IN_CLUSTER) $(BIN)/python -m demo.story
 
 .PHONY: demo-drift
-demo-drift: deploy demo-image ## show drift and late labels: a broken feature pipeline is rolled back, a changed world is nobody's fault
+demo-drift: deploy demo-image ## show drift and late labels: broken feature pipelines are rolled back, a changed world is nobody's fault
 	$(IN_CLUSTER) $(BIN)/python -m demo.drift
 
 .PHONY: demo-down

@@ -1,4 +1,4 @@
-"""The demo of drift and labels: a broken feature pipeline is rolled back, a version that the world surprises is not.
+"""The demo of drift and labels: broken feature pipelines are rolled back, a version that the world surprises is not.
 
 Labels that come some seconds later say that it is right all the same.
 
@@ -24,7 +24,8 @@ from demo.story import HOST, MANIFESTS, NAME, NAMESPACE, answering, apply, endin
 
 SERVING = Chapter("5", "logistic regression", "Deployed", deadline_s=180.0)
 BROKEN = Chapter("6", "loses pixels on the way to the model", "RolledBack", "its feature path is broken", 240.0)
-SOUND = Chapter("7", "in order, in a changed world", "Promoted", deadline_s=300.0)
+SHIFTED = Chapter("7", "sees brighter pixels than there are", "RolledBack", "sees other features than stable", 240.0)
+SOUND = Chapter("8", "in order, in a changed world", "Promoted", deadline_s=300.0)
 BRIGHTEST = 16
 BRIGHTER = 4
 APART = 0.05
@@ -117,6 +118,7 @@ async def tell(url: str, rate: float, console: Console) -> None:
                 await until(deployment, "DriftFree", ("True", "NoDrift"), 240.0)
                 stage.say(f"what version {SERVING.version} sees is what it was trained on", "green")
                 await play(deployment, BROKEN, stage)
+                await play(deployment, SHIFTED, stage)
                 samples[:] = bright
                 stage.say("all scans are brighter from here on: the world has changed", "bold")
                 drift = (await until(deployment, "DriftFree", ("False", "WorldChanged"), 300.0))["drift"]

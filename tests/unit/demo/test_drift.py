@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from demo.chapters import WrongTurnError, check
-from demo.drift import BRIGHTER, BROKEN, SOUND, agree, brighter, condition, on_labels
+from demo.drift import BRIGHTER, BROKEN, SHIFTED, SOUND, agree, brighter, condition, on_labels
 from demo.labels import DELAY_S, HOST, LateLabels
 from demo.load import Answer, Window, held_out_digits
 from seatrial.api.model_slo import ModelSLO
@@ -35,6 +35,10 @@ def test_the_condition_is_read() -> None:
 def test_a_rollback_for_another_reason_is_a_wrong_turn() -> None:
     row = next(row for row in TABLE if row.name == "ValuesMissing")
     check(BROKEN, {"outcome": "RolledBack", "sentence": f"version 6: {row.blames}; p0: 30 % missing"})
+    apart = next(row for row in TABLE if row.name == "FeaturesApart")
+    check(SHIFTED, {"outcome": "RolledBack", "sentence": f"version 7: {apart.blames}; p0: psi 2 is above 0.5"})
+    with pytest.raises(WrongTurnError, match="the reason given is"):
+        check(SHIFTED, {"outcome": "RolledBack", "sentence": f"version 7: {row.blames}; p0: 30 % missing"})
     with pytest.raises(WrongTurnError, match="the reason given is"):
         check(BROKEN, {"outcome": "RolledBack", "sentence": "burns its error budget, digits/availability"})
     with pytest.raises(WrongTurnError, match="was to be Promoted"):
@@ -47,12 +51,12 @@ def test_the_slo_of_the_demo_says_drift_and_its_versions_carry_the_fault_that_th
     assert slo.spec.drift.features
     faults = {
         version: {one["name"]: one["value"] for one in container["env"] if one["name"].startswith("FAULT")}
-        for version in ("5", "6", "7")
+        for version in ("5", "6", "7", "8")
         for container in yaml.safe_load((MANIFESTS / f"v{version}.yaml").read_text())["spec"]["template"]["spec"][
             "containers"
         ]
     }
-    assert faults == {"5": {}, "6": {"FAULT_NULL_RATIO": "0.3"}, "7": {}}
+    assert faults == {"5": {}, "6": {"FAULT_NULL_RATIO": "0.3"}, "7": {"FAULT_SHIFT": "4"}, "8": {}}
 
 
 def seen(right: int, wrong: int) -> Window:
