@@ -141,4 +141,4 @@ def _range(column: Numeric) -> tuple[float, float]:
     # Infinity is out of every range.
     low = -_LARGEST if column.low is None else column.low - _SLACK * abs(column.low)
     high = _LARGEST if column.high is None else column.high + _SLACK * abs(column.high)
-    return low, high
+    return max(low, -_LARGEST), min(high, _LARGEST)

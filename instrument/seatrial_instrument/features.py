@@ -47,9 +47,11 @@ class CategoryPlaces:
     def __init__(self, places: Mapping[str, int], other: int) -> None:
         self.other = other
         self._places: dict[object, int] = {}
-        self._places.update(places)
-        # Whole numbers come as integers or floats, which are equal as keys.
-        self._places |= {int(name): at for name, at in places.items() if name.isdecimal() and str(int(name)) == name}
+        for name, at in places.items():
+            spelt = str(columns.category(name))  # profiles of old have True and False, which are 1 and 0
+            self._places.setdefault(spelt, at)
+            if spelt.isdecimal() and str(int(spelt)) == spelt:  # integers, floats and booleans are equal as keys
+                self._places.setdefault(int(spelt), at)
 
     def of(self, value: object) -> int | None:
         """Return the place of a value, or None when there is no value."""

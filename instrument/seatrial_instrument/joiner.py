@@ -8,77 +8,38 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
 import threading
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
 
-from seatrial_instrument.scores import Scalar, Scores, Truth
+from seatrial_instrument.events import Announcement, Label, Prediction
+from seatrial_instrument.joiner_file import opened
+from seatrial_instrument.scores import Scores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from prometheus_client.metrics_core import Metric
 
+    from seatrial_instrument.scores import Scalar, Truth
+
+__all__ = ["Announcement", "Joiner", "Label", "Prediction"]
+
 _AT_A_TIME: Final = 5000
 _MOST_VERSIONS: Final = 100
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS prediction (
-    key BLOB, shadow INTEGER, rollout TEXT, version TEXT, at_s REAL, predicted TEXT, confidence REAL, slices TEXT,
-    done INTEGER DEFAULT 0, PRIMARY KEY (key, shadow)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS by_age ON prediction (done, shadow, at_s);
-CREATE INDEX IF NOT EXISTS by_version ON prediction (rollout, version);
-CREATE TABLE IF NOT EXISTS label (key BLOB PRIMARY KEY, actual TEXT, at_s REAL) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS label_by_age ON label (at_s);
-CREATE TABLE IF NOT EXISTS counts (rollout TEXT, version TEXT, layout TEXT, cells BLOB, PRIMARY KEY (rollout, version));
+_ERRORS: Final = ("refused", "unscored")
+# A retry may be answered by another version after the first attempt failed: then what the client got is the answer.
+_TELL: Final = """
+INSERT INTO prediction VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)
+ON CONFLICT DO UPDATE SET
+    version = excluded.version, at_s = excluded.at_s, predicted = excluded.predicted, confidence = excluded.confidence,
+    slices = excluded.slices
+WHERE done = 0 AND predicted = 'null'
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """One row that a version answered.
-
-    Attributes
-    ----------
-    request_id, row
-        Which row of which request.
-    rollout, version
-        ModelDeployment and hash of the version that answered.
-    at_s
-        Unix time of the answer in seconds.
-    predicted
-        Class or number; None when the answer was an error.
-    confidence
-        What the model said of its certainty, 0..1.
-    slices
-        Values of slices by name.
-    shadow
-        Whether the answer was thrown away because the request was mirrored.
-    """
-
-    request_id: str
-    rollout: str
-    version: str
-    at_s: float
-    predicted: Scalar | None
-    row: int = 0
-    confidence: float | None = None
-    slices: Mapping[str, str] = field(default_factory=dict)
-    shadow: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """The truth about one row, known at a Unix time in seconds."""
-
-    request_id: str
-    actual: Scalar
-    at_s: float
-    row: int = 0
+_HEAR: Final = "INSERT INTO version VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at_s = max(at_s, excluded.at_s)"
 
 
 class Joiner:
@@ -115,15 +76,15 @@ class Joiner:
         keep_s: float,
         pair_wait_s: float = 30.0,
     ) -> None:
-        if keep_s <= maturity_s:
+        if not keep_s > maturity_s:
             raise ValueError(f"predictions mature after {maturity_s:g} s but are kept for {keep_s:g} s only")
         self._model_name, self._truth = model_name, truth
         self._maturity_s, self._keep_s, self._pair_wait_s = maturity_s, keep_s, pair_wait_s
         self._lock = threading.Lock()
-        self._database = sqlite3.connect(path, check_same_thread=False)
-        self._database.executescript(_SCHEMA)
+        self._errors = dict.fromkeys(_ERRORS, 0)
+        self._database = opened(path)
         self._scores: dict[tuple[str, str], Scores] = {}
-        for rollout, version in self._database.execute("SELECT DISTINCT rollout, version FROM prediction").fetchall():
+        for rollout, version in self._database.execute("SELECT rollout, version FROM version").fetchall():
             self._of(rollout, version)
         for rollout, version, layout, cells in self._database.execute("SELECT * FROM counts").fetchall():
             scores = self._of(rollout, version)
@@ -131,7 +92,9 @@ class Joiner:
                 scores.cells[:] = np.frombuffer(cells)
 
     def tell(self, predictions: Iterable[Prediction]) -> None:
-        """Remember predictions; one that was told already is passed over.
+        """Remember predictions; one that was told already is passed over, unless it was an error.
+
+        A request id and row are one answer to a client in each rollout, and one of each version that was mirrored.
 
         Raises
         ------
@@ -140,15 +103,30 @@ class Joiner:
         """
         rows = [
             (
-                _key(p.request_id, p.row), p.shadow, p.rollout, p.version, p.at_s, _text(p.predicted), p.confidence,
-                json.dumps(dict(p.slices)),
+                _key(p.request_id, p.row), p.rollout, p.version if p.shadow else "", p.version, p.at_s,
+                _text(p.predicted), p.confidence, json.dumps(dict(p.slices)),
             )
             for p in predictions
         ]  # fmt: skip
         with self._lock, self._database:
-            self._database.executemany("INSERT OR IGNORE INTO prediction VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)", rows)
-            for rollout, version in {(row[2], row[3]) for row in rows}:
-                self._of(rollout, version)
+            self._database.executemany(_TELL, rows)
+            self._hear([(row[1], row[3], row[4]) for row in rows])
+
+    def announce(self, versions: Iterable[Announcement]) -> None:
+        """Let the series of versions exist, at 0, before their first prediction.
+
+        Raises
+        ------
+        ValueError
+            There are too many versions.
+        """
+        with self._lock, self._database:
+            self._hear([(version.rollout, version.version, version.at_s) for version in versions])
+
+    def refuse(self, lines: int) -> None:
+        """Count lines that could not be read."""
+        with self._lock:
+            self._errors["refused"] += lines
 
     def label(self, labels: Iterable[Label]) -> None:
         """Remember labels; until a prediction is scored, a newer label replaces an older one."""
@@ -156,11 +134,12 @@ class Joiner:
             for label in labels:
                 key = _key(label.request_id, label.row)
                 scored = self._database.execute(
-                    "SELECT rollout, version, at_s FROM prediction WHERE key = ? AND shadow = 0 AND done = 1", (key,)
-                ).fetchone()
+                    "SELECT rollout, version, at_s FROM prediction "
+                    "WHERE key = ? AND mirror = '' AND done = 1 AND predicted != 'null'",
+                    (key,),
+                ).fetchall()
                 known = self._database.execute("SELECT 1 FROM label WHERE key = ?", (key,)).fetchone()
-                if scored and not known:
-                    rollout, version, at_s = scored
+                for rollout, version, at_s in () if known else scored:
                     self._of(rollout, version).delayed(label.at_s - at_s, late=True)
                 if not (scored and known):
                     row = (key, _text(label.actual), label.at_s)
@@ -190,6 +169,7 @@ class Joiner:
 
     def collect(self) -> Iterator[Metric]:
         """Write the series of all versions; a registry calls this."""
+        yield from self._own()
         families: dict[str, Metric] = {}
         with self._lock:
             for scores in self._scores.values():
@@ -201,11 +181,30 @@ class Joiner:
 
     def describe(self) -> Iterator[Metric]:
         """Name all series; a registry calls this."""
-        return Scores(self._truth, {}).metrics()
+        yield from self._own()
+        yield from Scores(self._truth, {}).metrics()
 
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+    def _hear(self, of: Iterable[tuple[str, str, float]]) -> None:
+        last: dict[tuple[str, str], float] = {}
+        for rollout, version, at_s in of:
+            last[rollout, version] = max(at_s, last.get((rollout, version), at_s))
+        self._database.executemany(_HEAR, [(*whose, at_s) for whose, at_s in last.items()])
+        for whose in last:
+            self._of(*whose)
+
+    def _own(self) -> Iterator[Metric]:
+        about = "Age at which the joiner scores a prediction"
+        maturity = GaugeMetricFamily("ml_model_label_maturity_seconds", about, labels=["model_name"])
+        maturity.add_metric([self._model_name], self._maturity_s)
+        about = "Lines that the joiner could not read, and rows that it could not score"
+        errors = CounterMetricFamily("ml_model_joiner_errors", about, labels=["model_name", "reason"])
+        for reason, count in self._errors.items():
+            errors.add_metric([self._model_name, reason], count)
+        yield from (maturity, errors)
 
     def _of(self, rollout: str, version: str) -> Scores:
         scores = self._scores.get((rollout, version))
@@ -219,47 +218,57 @@ class Joiner:
     def _score(self, until_s: float) -> int:
         rows = self._database.execute(
             "SELECT key, rollout, version, p.at_s, predicted, confidence, slices, actual, l.at_s FROM prediction p "
-            "LEFT JOIN label l USING (key) WHERE done = 0 AND shadow = 0 AND p.at_s <= ? ORDER BY p.at_s LIMIT ?",
+            "LEFT JOIN label l USING (key) WHERE done = 0 AND mirror = '' AND p.at_s <= ? ORDER BY p.at_s LIMIT ?",
             (until_s, _AT_A_TIME),
         ).fetchall()
-        for _, rollout, version, at_s, predicted, confidence, slices, actual, label_at_s in rows:
-            answer = json.loads(predicted)
-            if answer is None:
-                continue  # an error is no prediction
-            scores = self._of(rollout, version)
-            scores.mature()
-            if actual is not None:
-                scores.score(answer, json.loads(actual), confidence, json.loads(slices).items())
-                scores.delayed(label_at_s - at_s, late=False)
-        done = [(row[0],) for row in rows]
-        self._database.executemany("UPDATE prediction SET done = 1 WHERE key = ? AND shadow = 0", done)
+        for row in rows:
+            self._try(self._score_row, row[1:])
+        done = [row[:2] for row in rows]
+        self._database.executemany("UPDATE prediction SET done = 1 WHERE key = ? AND rollout = ? AND mirror = ''", done)
         return len(rows)
+
+    def _score_row(self, rollout: str, version: str, at_s: float, predicted: str, *more: Any) -> None:  # noqa: ANN401 # columns
+        confidence, slices, actual, label_at_s = more
+        answer = json.loads(predicted)
+        if answer is None:
+            return  # an error is no prediction
+        scores = self._of(rollout, version)
+        scores.mature()
+        if actual is not None:
+            scores.score(answer, json.loads(actual), confidence, json.loads(slices).items())
+            scores.delayed(label_at_s - at_s, late=False)
 
     def _compare(self, until_s: float) -> int:
         rows = self._database.execute(
-            "SELECT s.key, s.rollout, s.version, s.predicted, p.predicted FROM prediction s "
-            "LEFT JOIN prediction p ON p.key = s.key AND p.shadow = 0 "
-            "WHERE s.done = 0 AND s.shadow = 1 AND (p.key IS NOT NULL OR s.at_s <= ?) LIMIT ?",
+            "SELECT s.key, s.rollout, s.mirror, s.predicted, p.predicted FROM prediction s "
+            "LEFT JOIN prediction p ON p.key = s.key AND p.rollout = s.rollout AND p.mirror = '' "
+            "WHERE s.done = 0 AND s.mirror != '' AND (p.key IS NOT NULL OR s.at_s <= ?) LIMIT ?",
             (until_s, _AT_A_TIME),
         ).fetchall()
-        for _, rollout, version, mirrored, answered in rows:
-            pair = (json.loads(mirrored), json.loads(answered) if answered is not None else None)
-            self._of(rollout, version).compare(*pair, paired=answered is not None)
-        done = [(row[0],) for row in rows]
-        self._database.executemany("UPDATE prediction SET done = 1 WHERE key = ? AND shadow = 1", done)
+        for row in rows:
+            self._try(self._compare_row, row[1:])
+        done = [row[:3] for row in rows]
+        self._database.executemany("UPDATE prediction SET done = 1 WHERE key = ? AND rollout = ? AND mirror = ?", done)
         return len(rows)
 
+    def _compare_row(self, rollout: str, version: str, mirrored: str, answered: str | None) -> None:
+        pair = (json.loads(mirrored), json.loads(answered) if answered is not None else None)
+        self._of(rollout, version).compare(*pair, paired=answered is not None)
+
+    def _try(self, count: Callable[..., None], row: Sequence[Any]) -> None:
+        """Count a row; one that can't be counted must not keep all others from it, now and after each restart."""
+        try:
+            count(*row)
+        except Exception:  # noqa: BLE001 # see above
+            self._errors["unscored"] += 1
+
     def _forget(self, until_s: float) -> None:
-        old = "done = 1 AND shadow IN (0, 1) AND at_s <= ?"
-        if not self._database.execute(f"DELETE FROM prediction WHERE {old}", (until_s,)).rowcount:  # noqa: S608 # constant
-            return
-        self._database.execute("DELETE FROM label WHERE at_s <= ?", (until_s,))
-        for whose in list(self._scores):
-            of_version = "WHERE rollout = ? AND version = ?"
-            left = self._database.execute(f"SELECT 1 FROM prediction {of_version} LIMIT 1", whose)  # noqa: S608 # constant
-            if not left.fetchone():
-                del self._scores[whose]
-                self._database.execute(f"DELETE FROM counts {of_version}", whose)  # noqa: S608 # constant
+        for old in ("prediction WHERE done = 1 AND at_s <= ?", "label WHERE at_s <= ?"):
+            self._database.execute(f"DELETE FROM {old}", (until_s,))  # noqa: S608 # constants
+        gone = "DELETE FROM version WHERE at_s <= ? RETURNING rollout, version"
+        for whose in self._database.execute(gone, (until_s,)).fetchall():
+            self._scores.pop(whose, None)
+            self._database.execute("DELETE FROM counts WHERE rollout = ? AND version = ?", whose)
 
     def _save(self) -> None:
         self._database.executemany(
@@ -269,7 +278,7 @@ class Joiner:
 
 
 def _key(request_id: str, row: int) -> bytes:
-    return hashlib.blake2b(f"{row} {request_id}".encode(), digest_size=16).digest()
+    return hashlib.blake2b(f"{row} {request_id}".encode(errors="surrogatepass"), digest_size=16).digest()
 
 
 def _text(value: Scalar | None) -> str:

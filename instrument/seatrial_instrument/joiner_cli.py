@@ -3,132 +3,26 @@
 from __future__ import annotations
 
 import argparse
-import hmac
-import json
 import os
 import re
 import signal
+import sqlite3
 import sys
 import threading
 import time
-from dataclasses import fields
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
-
-from seatrial_instrument.joiner import Joiner, Label, Prediction
+from seatrial_instrument.joiner import Joiner
+from seatrial_instrument.joiner_server import TOKEN, JoinerServer
 from seatrial_instrument.scores import Truth
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-TOKEN: Final = "SEATRIAL_JOINER_TOKEN"  # noqa: S105 # the name of the variable
 _TICK_S: Final = 1.0
-_LARGEST: Final = 16 * 2**20
+_HIGHEST_PORT: Final = 65535
 _UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_TYPES: Final[dict[str, tuple[type, ...]]] = {
-    "request_id": (str,), "rollout": (str,), "version": (str,), "at_s": (int, float), "row": (int,), "slices": (dict,),
-    "shadow": (bool,), "predicted": (str, int, float, type(None)), "actual": (str, int, float),
-    "confidence": (int, float, type(None)),
-}  # fmt: skip
-
-
-class JoinerServer(ThreadingHTTPServer):
-    """Serves a joiner over HTTP.
-
-    Parameters
-    ----------
-    address
-        Host and port.
-    joiner
-        Who joins.
-    token
-        What POST requests must carry as bearer token; empty: nothing.
-    """
-
-    daemon_threads = True
-
-    def __init__(self, address: tuple[str, int], joiner: Joiner, token: str = "") -> None:
-        self.joiner, self.token = joiner, token
-        self.registry = CollectorRegistry()
-        self.registry.register(joiner)
-        ProcessCollector(registry=self.registry)
-        super().__init__(address, _Handler)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: JoinerServer
-    timeout = 30
-
-    def do_GET(self) -> None:
-        match self.path:
-            case "/metrics":
-                self._answer(HTTPStatus.OK, generate_latest(self.server.registry), CONTENT_TYPE_LATEST)
-            case "/healthz":
-                self._answer(HTTPStatus.OK, b"ok\n")
-            case _:
-                self._answer(HTTPStatus.NOT_FOUND, b"GET /metrics or /healthz, POST /predictions or /labels\n")
-
-    def do_POST(self) -> None:
-        given = self.headers.get("authorization", "")
-        if self.server.token and not hmac.compare_digest(given.encode(), f"Bearer {self.server.token}".encode()):
-            self._answer(HTTPStatus.UNAUTHORIZED, f"send the token of {TOKEN} as bearer token\n".encode())
-            return
-        length = self.headers.get("content-length", "")
-        if not length.isdecimal() or int(length) > _LARGEST:
-            self._answer(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"send up to {_LARGEST} bytes, and their number\n".encode()
-            )
-            return
-        lines = self.rfile.read(int(length)).splitlines()
-        try:
-            match self.path:
-                case "/predictions":
-                    self.server.joiner.tell([Prediction(**_fields(line, Prediction)) for line in lines])
-                case "/labels":
-                    self.server.joiner.label([Label(**_fields(line, Label)) for line in lines])
-                case _:
-                    self._answer(HTTPStatus.NOT_FOUND, b"POST /predictions or /labels\n")
-                    return
-        except ValueError as error:
-            self._answer(HTTPStatus.BAD_REQUEST, f"{error}\n".encode())
-            return
-        self._answer(HTTPStatus.NO_CONTENT)
-
-    def log_message(self, format: str, *args: object) -> None:  # type: ignore[explicit-override] # noqa: A002 # new in 3.12
-        """Say nothing: a line for each request would hold what came in it."""
-
-    def _answer(self, status: HTTPStatus, body: bytes = b"", kind: str = "text/plain; charset=utf-8") -> None:
-        self.send_response(status)
-        if status is not HTTPStatus.NO_CONTENT:
-            self.send_header("content-type", kind)
-            self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-
-def _fields(line: bytes, of: type[Prediction | Label]) -> dict[str, Any]:
-    """Read one line of JSON; an error names the field that is wrong, and no value."""
-    try:
-        read = json.loads(line)
-    except ValueError:
-        read = None
-    if not isinstance(read, dict):
-        raise ValueError("every line must be a JSON object")  # noqa: TRY004 # what came is wrong, not our types
-    given: dict[str, Any] = {"at_s": time.time(), **read}
-    known = {field.name for field in fields(of)}
-    needed = {"request_id", "rollout", "version", "predicted", "actual"} & known
-    if wrong := (given.keys() - known) | (needed - given.keys()):
-        raise ValueError(f"a {of.__name__.lower()} has the fields {sorted(known)}; wrong or missing: {sorted(wrong)}")
-    for name, value in given.items():
-        if not isinstance(value, _TYPES[name]) or (isinstance(value, float) and value != value):  # noqa: PLR0124 # NaN
-            raise ValueError(f"the field {name} of a {of.__name__.lower()} has a wrong type")
-    if not all(isinstance(value, str) for value in given.get("slices", {}).values()):
-        raise ValueError("the field slices maps names to text")
-    return given
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -143,16 +37,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             keep_s=options.keep,
             pair_wait_s=options.pair_wait,
         )
-    except ValueError as error:
+        server = JoinerServer(options.listen, joiner, os.environ.get(TOKEN, ""))
+    except sqlite3.Error as error:
+        print(f"seatrial-joiner: {options.data} can't be used as the joiner's file: {error}", file=sys.stderr)
+        return 2
+    except (OSError, ValueError) as error:
         print(f"seatrial-joiner: {error}", file=sys.stderr)
         return 2
-    host, _, port = options.listen.rpartition(":")
-    server = JoinerServer((host, int(port)), joiner, os.environ.get(TOKEN, ""))
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    print(f"listening on {host}:{server.server_port}", flush=True)
+    print(f"listening on {options.listen[0]}:{server.server_port}", flush=True)
     more = False
     while not ended.wait(0 if more else _TICK_S):
         more = joiner.tick(time.time())
@@ -177,8 +73,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--tolerance", type=float, default=0.0, help="distance up to which a predicted number is right")
     add("--error-edges", type=_numbers, default=[], help="edges of the histogram of that distance")
     add("--slice", type=_slice, action="append", default=[], metavar="NAME=A,B", help="slice and its values")
-    add("--listen", default="0.0.0.0:9465", help="host:port (default: %(default)s)")
+    add("--listen", type=_address, default="0.0.0.0:9465", help="host:port (default: %(default)s)")
     return parser
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or int(port) > _HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address; write HOST:PORT, such as 0.0.0.0:9465")
+    return host, int(port)
 
 
 def _seconds(text: str) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from seatrial_instrument.declared import check_edges, check_names
 from seatrial_instrument.traffic import AGE_EDGES_S, LATENCY_EDGES_S
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ class Options:
         Where processes share their counts; default: the variable PROMETHEUS_MULTIPROC_DIR, and without it one process.
     strict
         Raise errors in the caller instead of counting and logging them: for tests of a server, not for production.
+
+    Raises
+    ------
+    ValueError
+        A number is out of range, edges don't rise, or names would count as one.
     """
 
     latency_edges_s: Sequence[float] = LATENCY_EDGES_S
@@ -53,6 +59,16 @@ class Options:
     strict: bool = False
 
     def __post_init__(self) -> None:
+        check_edges("latency_edges_s", self.latency_edges_s)
+        check_edges("age_edges_s", self.age_edges_s)
+        check_names("feature_groups", self.feature_groups)
+        for kind, declarations in (("check", self.checks), ("slice", self.slices)):
+            for name, values in declarations.items():
+                check_names(f"{kind} {name}", values)
+        if not 0 <= self.sample_ratio <= 1:
+            raise ValueError(f"sample_ratio is {self.sample_ratio}; give a share between 0 and 1")
+        if not self.max_rows_per_s >= 1:  # NaN is not, either
+            raise ValueError(f"max_rows_per_s is {self.max_rows_per_s}; give at least 1")
         declared = sum(len(values) for values in self.slices.values())
         if declared > self.max_slices:
             raise ValueError(f"{declared} slices are declared, at most {self.max_slices} are allowed: merge small ones")

@@ -141,7 +141,9 @@ class Predictions:
             self._confidence.buckets(0),
         )
         self._slices = {
-            (name, value, outcome): layout.counter(*_SLICED, slice_name=name, slice=value, outcome=outcome)
+            (name, columns.category(value), outcome): layout.counter(
+                *_SLICED, slice_name=name, slice=value, outcome=outcome
+            )
             for name, values in slices.items()
             for value in (*values, OTHER)
             for outcome in dict.fromkeys(_OUTCOMES)

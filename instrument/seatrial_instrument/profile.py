@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -73,7 +75,7 @@ def from_dataframe(  # noqa: PLR0913 # keywords of a call that users write once
         Columns whose numbers are names. Columns of text are categorical anyway.
     bounds
         Valid range by column, (low, high), inclusive. Default: of inputs the training range, rounded outward to two
-        digits; of predictions none.
+        digits, or finer where the range is narrow; of predictions none.
     edges_from
         An earlier profile of the same model: columns that it knows keep its edges and categories, so that versions
         compare bin by bin.
@@ -134,13 +136,13 @@ def _categorical(name: str, column: object, old: Categorical | None, limits: Lim
     seen = Counter(columns.category(value) for value in columns.values_of(column))
     missing = seen.pop(None, 0)
     if old is not None:
-        named = old.categories
+        named = old.categories  # profiles of old have True and False, which are 1 and 0
     else:
         # By frequency, then by name: the same data in another order gives the same profile.
         ranked = sorted(seen.items(), key=lambda item: (-item[1], str(item[0])))
         named = tuple(str(key) for key, rows in ranked[: limits.categories] if rows >= limits.rows_per_category)
-    counts = tuple(seen[category] for category in named)
-    return Categorical(name, named, counts, sum(seen.values()) - sum(counts), missing)
+    counts = tuple(seen.pop(columns.category(category), 0) for category in named)
+    return Categorical(name, named, counts, sum(seen.values()), missing)
 
 
 def _numeric(name: str, column: object, old: Numeric | None, bounds: Bounds | None, bins: int) -> Numeric:
@@ -151,7 +153,7 @@ def _numeric(name: str, column: object, old: Numeric | None, bounds: Bounds | No
         raise ValueError(f"column {name} has no numbers; leave it out, or declare it categorical")
     edges = old.edges if old else edges_between(values, bins)
     counts = np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(edges) + 1)
-    low, high = bounds or (_outward(float(values.min()), math.floor), _outward(float(values.max()), math.ceil))
+    low, high = bounds or _range(values)
     return Numeric(name, edges, tuple(int(count) for count in counts), low, high, missing)
 
 
@@ -189,7 +191,7 @@ def edges_between(values: NDArray[np.float64], bins: int) -> tuple[float, ...]:
 
 def _between(low: float, high: float) -> float:
     """Return the shortest decimal near the middle of two numbers, at least `low` and below `high`."""
-    middle = low + (high - low) / 2
+    middle = low + (high / 2 - low / 2)
     for digits in range(1, _DIGITS):
         short = float(f"{middle:.{digits}g}")
         if low < short < high:
@@ -197,12 +199,27 @@ def _between(low: float, high: float) -> float:
     return low if middle >= high else middle
 
 
-def _outward(value: float, toward: Any) -> float:  # noqa: ANN401 # math.floor or math.ceil
-    """Round to two significant digits, away from the data, so that nobody's own value is published."""
+def _range(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Round a range outward, so that nobody's own value is published; what all rows share is nobody's own.
+
+    Rounded is to two digits of each end, or to one digit of their distance where that is finer: with two digits alone,
+    what lies close together far from zero would seem to have room to move.
+    """
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        return low, high
+    finest = _exponent(min(high - low, sys.float_info.max))
+    return _rounded(low, ROUND_FLOOR, finest), _rounded(high, ROUND_CEILING, finest)
+
+
+def _rounded(value: float, rounding: str, finest: int) -> float:
     if value == 0:
         return 0.0
-    exponent = math.floor(math.log10(abs(value))) - 1
-    # Scaling by a power of ten as text: 0.3 / 0.01 is not 30.
-    scaled = float(f"{value:.16e}".split("e")[0]) * 10
-    rounded = toward(round(scaled, 9))
-    return float(f"{rounded}e{exponent}")
+    digits = min(_exponent(value) - 1, finest)
+    decimal = Decimal(f"{value:.12g}")  # without the noise of binary fractions: 0.1 + 0.2 is 0.3
+    rounded = float(decimal.quantize(Decimal(1).scaleb(digits), rounding))
+    return max(-sys.float_info.max, min(rounded, sys.float_info.max))
+
+
+def _exponent(value: float) -> int:
+    return math.floor(math.log10(abs(value)))

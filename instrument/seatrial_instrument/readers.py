@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from seatrial_instrument import columns
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+_NOTHING: Final = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "null", "none"})
+"""How other programs write that a cell of numbers is missing, in lower case."""
 
 
 def read(path: Path | str) -> Mapping[str, object]:
@@ -23,12 +29,14 @@ def read(path: Path | str) -> Mapping[str, object]:
     Returns
     -------
     Mapping[str, object]
-        Columns by name. Of a CSV file a column is numeric when all of its cells are numbers or empty.
+        Columns by name. Of a CSV file a column is numeric when each of its cells is a number, empty, or a word for
+        nothing such as NA; in a column of text only an empty cell is missing.
 
     Raises
     ------
     ValueError
-        It ends in something else, a line has too few or too many cells, or the extra is not installed.
+        It ends in something else, it is empty, two columns have the same name, a line has too few or too many cells,
+        or the extra is not installed.
     OSError
         The file cannot be read.
     """
@@ -42,8 +50,15 @@ def read(path: Path | str) -> Mapping[str, object]:
 
 
 def _csv(path: Path) -> Mapping[str, object]:
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        names, *rows = csv.reader(stream)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            names, *rows = list(csv.reader(stream)) or [[]]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: this is no text in UTF-8; save it as UTF-8") from error
+    if not names:
+        raise ValueError(f"{path}: the file is empty; its first line must name the columns")
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{path}: the line of names has {', '.join(twice)} more than once")
     for number, row in enumerate(rows, start=2):
         if len(row) != len(names):
             raise ValueError(f"{path}: row {number} has {len(row)} cells, the line of names has {len(names)}")
@@ -52,9 +67,17 @@ def _csv(path: Path) -> Mapping[str, object]:
 
 def _cells(texts: Sequence[str]) -> object:
     try:
-        return np.array([float(text) if text else np.nan for text in texts])
+        return np.array([_number(text) for text in texts])
     except ValueError:
         return [text or None for text in texts]
+
+
+def _number(text: str) -> float:
+    if text.strip().lower() in _NOTHING:
+        return math.nan
+    if "_" in text:
+        raise ValueError("Python alone reads 1_0 as a number")
+    return float(text)
 
 
 def _parquet(path: Path) -> Mapping[str, object]:
@@ -63,4 +86,4 @@ def _parquet(path: Path) -> Mapping[str, object]:
     except ImportError as error:
         raise ValueError(f"{path}: parquet needs pyarrow: pip install 'seatrial-instrument[parquet]'") from error
     table = parquet.read_table(path)
-    return {name: table.column(name).to_numpy(zero_copy_only=False) for name in table.column_names}
+    return {name: columns.of_arrow(table.column(name)) for name in table.column_names}

@@ -54,6 +54,11 @@ class Numeric:
             raise ValueError(
                 f"{self.name}: {len(self.edges)} edges need {len(self.edges) + 1} counts, got {len(self.counts)}"
             )
+        bounds = [bound for bound in (self.low, self.high) if bound is not None]
+        if not all(math.isfinite(bound) for bound in bounds) or bounds != sorted(bounds):
+            raise ValueError(
+                f"{self.name}: a range goes from a lower to a higher number, got {self.low} to {self.high}"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from seatrial_instrument import columns
+from seatrial_instrument.declared import check_edges, check_names
 from seatrial_instrument.reference import OTHER
 from seatrial_instrument.series import Layout
 
@@ -25,6 +26,9 @@ _RESULTS: Final = ("right", "wrong")
 _COMPARISONS: Final = ("equal", "within_tolerance", "different", "error", "unpaired")
 _MOST_CLASSES: Final = 10
 _MOST_SLICES: Final = 50
+_MOST_SLICED_SERIES: Final = 2000
+_SLACK: Final = 1e-6
+"""By how much a confidence may miss 0..1: as much as 32-bit numbers lose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +38,22 @@ class Truth:
     Attributes
     ----------
     classes
-        Of a classifier: the classes that are told apart, at most 10. Empty: labels are numbers.
+        Of a classifier: the classes that are told apart, at most 10. Empty: labels are numbers. True and 1 are one
+        class, and so are False and 0.
     tolerance
         Of numbers: distance of prediction and label up to which a prediction is right, in the label's unit. It also is
         the tolerance of shadow comparisons.
     error_edges
         Of numbers: edges of the histogram of that distance.
     slices
-        Values to tell apart, by name of the slice; at most 50 over all names.
+        Values to tell apart, by name of the slice; at most 50 over all names, and less with many classes, as every
+        slice has a series for each pair of them.
+
+    Raises
+    ------
+    ValueError
+        There are too many classes or slices, names that would count as one, edges that don't rise, or a distance
+        between classes.
     """
 
     classes: Sequence[str] = ()
@@ -50,6 +62,10 @@ class Truth:
     slices: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        check_names("classes", self.classes)
+        check_edges("error edges", self.error_edges)
+        for name, values in self.slices.items():
+            check_names(f"slice {name}", values)
         if len(self.classes) > _MOST_CLASSES:
             raise ValueError(f"{len(self.classes)} classes are declared, at most {_MOST_CLASSES} are allowed")
         if self.classes and (self.tolerance or self.error_edges):
@@ -58,6 +74,16 @@ class Truth:
             raise ValueError(f"{declared} slices are declared, at most {_MOST_SLICES} are allowed: merge small ones")
         if not 0 <= self.tolerance < math.inf:
             raise ValueError(f"the tolerance is {self.tolerance}; give a distance of 0 or more")
+        if (series := (declared + len(self.slices)) * len(self.outcomes())) > _MOST_SLICED_SERIES:
+            raise ValueError(
+                f"{declared} slices with {len(self.classes)} classes make {series} series of each version, at most "
+                f"{_MOST_SLICED_SERIES} are allowed: declare fewer of either"
+            )
+
+    def outcomes(self) -> list[tuple[str, str, str]]:
+        """List what can become of a labelled prediction: predicted class, actual class, and result."""
+        names = (*self.classes, OTHER) if self.classes else ("",)
+        return [(p, a, result) for p in names for a in names for result in _RESULTS if _possible(p, a, result)]
 
 
 class Scores:
@@ -75,15 +101,15 @@ class Scores:
         self._truth = truth
         layout = self._layout = Layout(labels)
         self._matured = layout.counter("ml_model_matured_predictions", "Predictions old enough to be scored")
-        pairs = [(p, a) for p in self._classes() for a in self._classes()]
-        outcomes = [(p, a, result) for p, a in pairs for result in _RESULTS if _possible(p, a, result)]
+        self._names = {columns.category(name): name for name in truth.classes}
+        outcomes = truth.outcomes()
         about = "Scored predictions with a label"
         self._labeled = {
             (p, a, r): layout.counter("ml_model_labeled_predictions", about, predicted=p, actual=a, result=r)
             for p, a, r in outcomes
         }
         self._sliced = {
-            (name, value, p, a, r): layout.counter(
+            (name, columns.category(value), p, a, r): layout.counter(
                 "ml_model_slice_labeled_predictions",
                 about,
                 slice_name=name,
@@ -159,9 +185,10 @@ class Scores:
         self.cells[self._labeled[key]] += 1
         for name, value in slices:
             if name in self._truth.slices:
-                known = value if value in self._truth.slices[name] else OTHER
-                self.cells[self._sliced[(name, known, *key)]] += 1
-        if confidence is not None and 0 <= confidence <= 1:
+                at = self._sliced.get((name, columns.category(value), *key))
+                self.cells[self._sliced[(name, OTHER, *key)] if at is None else at] += 1
+        if confidence is not None and -_SLACK <= confidence <= 1 + _SLACK:
+            confidence = min(max(confidence, 0.0), 1.0)
             stated = max(math.ceil(round(confidence * 10, 9)) - 1, 0)
             self.cells[self._calibration[_BINS[stated], key[2]]] += 1
             self.cells[self._confidence[stated]] += confidence
@@ -186,16 +213,14 @@ class Scores:
             result = "different"
         self.cells[self._compared[result]] += 1
 
-    def _classes(self) -> tuple[str, ...]:
-        return (*self._truth.classes, OTHER) if self._truth.classes else ("",)
-
     def _class(self, value: Scalar) -> str:
-        name = columns.category(value)
-        return name if name is not None and name in self._truth.classes else OTHER
+        return self._names.get(columns.category(value), OTHER)
 
     def _add_to_histogram(self, places: slice, edges: Sequence[float], value: float) -> None:
         self.cells[places.start + bisect_left(edges, value) : places.stop - 1] += 1
-        self.cells[places.stop - 1] += value if math.isfinite(value) else 0
+        total = float(self.cells[places.stop - 1]) + value
+        if math.isfinite(total):  # what is not would spoil the sum for ever
+            self.cells[places.stop - 1] = total
 
 
 def _possible(predicted: str, actual: str, result: str) -> bool:
@@ -208,6 +233,6 @@ def _possible(predicted: str, actual: str, result: str) -> bool:
 def _distance(predicted: Scalar, actual: Scalar) -> float:
     try:
         distance = abs(float(predicted) - float(actual))
-    except ValueError:
+    except (ValueError, OverflowError):  # text, or more digits than a float has
         return math.inf
     return math.inf if math.isnan(distance) else distance

@@ -10,7 +10,7 @@ import pytest
 from demo.labels import LateLabels
 from demo.load import Sample
 from seatrial_instrument.joiner import Joiner, Prediction
-from seatrial_instrument.joiner_cli import JoinerServer
+from seatrial_instrument.joiner_server import JoinerServer
 from seatrial_instrument.scores import Truth
 
 DELAY_S = 0.5

@@ -5,30 +5,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import generate_latest
 
-from seatrial_instrument.joiner import Joiner, Label, Prediction
+from seatrial_instrument.joiner import Joiner, Label
 from seatrial_instrument.scores import Truth
+from tests.unit.instrument.joining import NUMBERS, Page, join, said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-CLASSES = Truth(classes=("cat", "dog"), slices={"region": ("eu", "us")})
-NUMBERS = Truth(tolerance=0.5, error_edges=(0.5, 1.0, 5.0))
-MATURITY_S = 100.0
-
-
-class Page:
-    """What a joiner shows."""
-
-    def __init__(self, joiner: Joiner) -> None:
-        self.registry = CollectorRegistry()
-        self.registry.register(joiner)
-
-    def __call__(self, sample: str, version: str = "v1", **labels: str) -> float | None:
-        whose = {"model_name": "m", "rollout_name": "shop", "rollout_version": version}
-        return self.registry.get_sample_value("ml_model_" + sample, whose | labels)
 
 
 @pytest.fixture
@@ -36,14 +21,6 @@ def joiner(tmp_path: Path) -> Iterator[Joiner]:
     made = join(tmp_path / "j.db")
     yield made
     made.close()
-
-
-def join(path: Path | str, truth: Truth = CLASSES, **options: float) -> Joiner:
-    return Joiner(path, "m", truth, **{"maturity_s": MATURITY_S, "keep_s": 1000.0, **options})
-
-
-def said(request_id: str, predicted: Any, at_s: float = 0.0, version: str = "v1", **more: Any) -> Prediction:
-    return Prediction(request_id, "shop", version, at_s, predicted, **more)
 
 
 def test_a_prediction_is_scored_once_when_it_is_mature(joiner: Joiner) -> None:
@@ -273,6 +250,18 @@ def test_whatever_the_order_each_prediction_is_scored_at_most_once(events: list[
         ({"classes": ("a",), "tolerance": 1.0}, "classes have no distance"),
         ({"slices": {"x": tuple(map(str, range(51)))}}, "51 slices"),
         ({"tolerance": -1.0}, "tolerance is -1.0"),
+        ({"classes": ("a", "a")}, "classes: a, a would count as one; declare every name once"),
+        ({"classes": ("True", "0", "1")}, "classes: True, 1 would count as one"),
+        ({"classes": ("__other__",)}, "classes: __other__ is the name of all that is not declared"),
+        ({"classes": "cat"}, "classes: give a list of names"),
+        ({"classes": (1, 2)}, "classes: give a list of names"),
+        ({"slices": {"region": ("eu", "eu")}}, "slice region: eu, eu would count as one"),
+        ({"error_edges": (1.0, 1.0)}, "error edges: edges must be finite and rise, got 1.0, 1.0"),
+        ({"error_edges": (1.0, float("inf"))}, "error edges: edges must be finite"),
+        (
+            {"classes": tuple("abcdefghij"), "slices": {"x": tuple(map(str, range(50)))}},
+            "50 slices with 10 classes make 6222 series of each version, at most 2000",
+        ),
     ],
 )
 def test_impossible_truths_are_refused(options: dict[str, Any], why: str) -> None:

@@ -168,7 +168,29 @@ def test_a_forked_server_tells_its_own_answers(joiner: tuple[subprocess.Popen[st
             400,
             "slices",
         ),
-        ("/elsewhere", [], 404, "POST /predictions or /labels"),
+        (
+            "/predictions",
+            [{"request_id": "a", "rollout": "r\ud800", "version": "v", "predicted": 1}],
+            400,
+            "the field rollout of a prediction must be 1 to 253 printable characters",
+        ),
+        ("/labels", [{"request_id": "a", "actual": 10**400}], 400, "field actual of a label is no number that can be"),
+        (
+            "/labels",
+            [{"request_id": "a", "actual": 1, "at_s": 10**30}],
+            400,
+            "more than a day in the future; give Unix",
+        ),
+        ("/labels", [{"request_id": "a", "actual": 1, "at_s": -(10**400)}], 400, "field at_s of a label is no number"),
+        (
+            "/predictions",
+            [{"request_id": "a", "rollout": "r", "version": "v", "predicted": 1, "at_s": time.time() * 1000}],
+            400,
+            "more than a day in the future; give Unix time in seconds",
+        ),
+        ("/labels", b"[" * 100_000, 400, "JSON object"),
+        ("/versions", [{"rollout": "r", "version": ""}], 400, "field version of a announcement"),
+        ("/elsewhere", [], 404, "POST /predictions, /labels or /versions"),
     ],
 )
 def test_what_is_wrong_is_said_without_the_value(
@@ -178,6 +200,25 @@ def test_what_is_wrong_is_said_without_the_value(
     assert code == status
     assert why in text
     assert "Miller" not in text
+
+
+def test_right_lines_are_taken_and_wrong_ones_numbered(joiner: tuple[subprocess.Popen[str], str]) -> None:
+    _, url = joiner
+    good = {"request_id": "a", "rollout": "shop", "version": "v1", "predicted": 1}
+    code, text = post(f"{url}/predictions", [good, {**good, "request_id": "b", "predicted": [1]}, {"request_id": "c"}])
+    assert code == 400
+    assert text.startswith("2 of 3 lines are refused, and the others taken: the field predicted")
+    wait_for(f"ml_model_matured_predictions_total{labels('v1')} 1.0", url)
+    assert 'ml_model_joiner_errors_total{model_name="m",reason="refused"} 2.0' in get(f"{url}/metrics")
+
+
+def test_a_version_that_is_announced_has_series_before_it_answers(joiner: tuple[subprocess.Popen[str], str]) -> None:
+    _, url = joiner
+    page = get(f"{url}/metrics")
+    assert 'ml_model_label_maturity_seconds{model_name="m"} 1.0' in page  # born at start, and no version's
+    assert "v1" not in page
+    assert post(f"{url}/versions", [{"rollout": "shop", "version": "v1"}]) == (204, "")
+    assert f"ml_model_matured_predictions_total{labels('v1')} 0.0" in get(f"{url}/metrics")
 
 
 def test_a_stranger_is_turned_away_and_a_flood_too(joiner: tuple[subprocess.Popen[str], str]) -> None:
@@ -202,6 +243,10 @@ def test_a_stranger_is_turned_away_and_a_flood_too(joiner: tuple[subprocess.Pope
         (["--maturity", "1d", "--keep", "1h"], "mature after 86400 s but are kept for 3600 s only"),
         (["--maturity", "1d", "--slice", "eu"], "write NAME=A,B"),
         (["--maturity", "1d", "--error-edges", "1,x"], "no list of numbers"),
+        (["--maturity", "1d", "--error-edges", "1,1"], "error edges: edges must be finite and rise"),
+        (["--maturity", "1d", "--classes", "a,a"], "classes: a, a would count as one"),
+        (["--maturity", "1d", "--listen", "joiner"], "write HOST:PORT"),
+        (["--maturity", "1d", "--data", "/proc/none/j.db"], "can't be used as the joiner's file"),
     ],
 )
 def test_wrong_arguments_are_explained(

@@ -68,6 +68,35 @@ def test_the_range_is_rounded_outward(values: list[float], low: float, high: flo
     assert (feature.low, feature.high) == (low, high)
 
 
+@pytest.mark.parametrize(
+    ("values", "low", "high"),
+    [
+        ([3.14159] * 20, 3.14159, 3.14159),
+        ([3.14158, 3.14159, 3.1416], 3.14158, 3.1416),
+        ([2019, 2024.3], 2019, 2025),
+        ([-7.0001, -7.0], -7.0001, -7.0),
+        ([0.1 + 0.2, 0.7], 0.3, 0.7),
+    ],
+)
+def test_a_narrow_range_leaves_no_room_to_move(values: list[float], low: float, high: float) -> None:
+    feature = only(from_dataframe({"x": values}))
+    assert (feature.low, feature.high) == (low, high)
+
+
+def test_the_largest_numbers_have_finite_edges_and_ranges() -> None:
+    largest = float(np.finfo(float).max)
+    made = from_dataframe({"x": [-largest, 1.0, 2.0, largest]})
+    assert (only(made).low, only(made).high) == (-largest, largest)
+    assert Profile.from_json(made.to_json()) == made
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=50))
+def test_a_range_holds_its_values(values: list[float]) -> None:
+    feature = only(from_dataframe({"x": values}))
+    assert feature.low - 1e-6 * abs(feature.low) <= min(values)
+    assert feature.high >= max(values) - 1e-6 * abs(max(values))
+
+
 def test_declared_bounds_go_before_the_data() -> None:
     made = from_dataframe({"x": [1, 2], "p": [0.5, 0.5]}, predictions=["p"], bounds={"x": (0, None)})
     assert (only(made).low, only(made).high) == (0, None)

@@ -76,6 +76,12 @@ def test_broken_histograms_are_refused(edges: tuple[float, ...], counts: tuple[i
         Numeric("age", edges, counts)
 
 
+@pytest.mark.parametrize(("low", "high"), [(2.0, 1.0), (float("-inf"), 0.0), (0.0, float("nan"))])
+def test_broken_ranges_are_refused(low: float, high: float) -> None:
+    with pytest.raises(ValueError, match="age: a range goes from a lower to a higher number"):
+        Numeric("age", (), (1,), low, high)
+
+
 @pytest.mark.parametrize(
     ("categories", "counts", "why"),
     [(("a", "a"), (1, 1), "differ"), (("__other__",), (1,), "differ"), (("a",), (), "1 categories have 0 counts")],
