@@ -195,6 +195,14 @@ class Instrument:
             self._count(self._tables, self._count_rows)
             self._count(self._told, self._count_answers)
             self._count(self._answered, self._traffic.add)
+            if self._log:
+                self._cells.values[self._errors] += self._log.untold()
+
+    def close(self) -> None:
+        """Count and tell what is waiting, at the end of a server; a process that ends calls this by itself."""
+        self.flush()
+        if self._log:
+            self._log.close()
 
     def collect(self) -> Iterator[Metric]:
         """Write all series; the registry calls this."""

@@ -82,7 +82,7 @@ class ASGIMiddleware(_Middleware):
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Pass a request on, and count it when its answer is complete."""
         if scope["type"] != "http" or not self._counts(scope["method"], scope["path"]):
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, self._last(send) if scope["type"] == "lifespan" else send)
             return
         began_s = time.perf_counter()
         sent = dict(scope["headers"])
@@ -115,6 +115,16 @@ class ASGIMiddleware(_Middleware):
             current.reset(token)
             error = error or request.error_type or error_type_of(status)
             self._instrument.request(time.perf_counter() - began_s, error, request.kind)
+
+    def _last(self, send: Send) -> Send:
+        """Close the instrument before the server ends: uvicorn then ends by a signal, which runs nothing any more."""
+
+        async def send_on(message: Message) -> None:
+            if message["type"].startswith("lifespan.shutdown."):
+                await asyncio.to_thread(self._instrument.close)
+            await send(message)
+
+        return send_on
 
 
 class WSGIMiddleware(_Middleware):
@@ -171,7 +181,8 @@ class _Body:
     """The answer of a WSGI application: tells when it is over."""
 
     def __init__(self, body: Iterable[bytes], request: Request, finish: Callable[[ErrorType | None], None]) -> None:
-        self._body, self._request, self._finish = body, request, finish
+        self._body, self._request = body, request
+        self._finish: Callable[[ErrorType | None], None] | None = finish
         self._parts = iter(body)
         self._error: ErrorType | None = None
 
@@ -191,9 +202,11 @@ class _Body:
             current.reset(token)
 
     def close(self) -> None:
-        """Count the request; a server calls this once, whatever happened."""
+        """Count the request; a server calls this whatever happened, and some call it twice."""
         try:
             if close := getattr(self._body, "close", None):
                 close()
         finally:
-            self._finish(self._error)
+            finish, self._finish = self._finish, None
+            if finish:
+                finish(self._error)

@@ -2,40 +2,47 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
 import os
+import re
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections import deque
-from collections.abc import Mapping
+from http import HTTPStatus
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
-from seatrial_instrument import columns
 from seatrial_instrument.request import Kind
 from seatrial_instrument.sampling import share_of
-from seatrial_instrument.waiting import answers
+from seatrial_instrument.told_lines import lines_of
 
 if TYPE_CHECKING:
     from seatrial_instrument.request import Request
     from seatrial_instrument.waiting import Told
+
+    _Answer = tuple[Request, float, Told]
 
 _LOG: Final = logging.getLogger("seatrial_instrument")
 _EVERY_S: Final = 1.0
 _TIMEOUT_S: Final = 5.0
 _COMPLAIN_EVERY_S: Final = 60.0
 _AT_A_TIME: Final = 1000
+"""Lines that are sent at a time, or those of one answer if it has more."""
+_REFUSED: Final = re.compile(rb"(\d+) of \d+ lines are refused")
+_LONGEST: Final = 1000
+_FINAL: Final = {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_ENTITY_TOO_LARGE}
+"""What would be the answer to the same lines again."""
 
 
 class PredictionLog:
     """Sends predictions to a joiner: request id, answer, stated confidence and slices, but no feature.
 
     A request waits for nothing: what is told is sent about a second later by a thread of its own, again and again until
-    the joiner takes it. When too much is waiting, the oldest is dropped.
+    the joiner takes it, and once more when the process ends. When too much is waiting, the oldest is dropped.
 
     Parameters
     ----------
@@ -58,6 +65,10 @@ class PredictionLog:
         The address is no HTTP address, or nothing says which version this is.
     """
 
+    _process: int
+    _thread: threading.Thread
+    _ended: threading.Event
+
     def __init__(
         self,
         url: str,
@@ -77,13 +88,14 @@ class PredictionLog:
                 "nothing says which version this is: set SEATRIAL_MODEL and SEATRIAL_VERSION from the pod's labels "
                 "seatrial.dev/model and seatrial.dev/version"
             )
-        self._url = url.rstrip("/") + "/predictions"
+        self._url = url.rstrip("/")
         self._token = token or os.environ.get("SEATRIAL_JOINER_TOKEN", "")
         self._ratio = ratio
-        self._waiting: deque[tuple[Request, float, Told]] = deque(maxlen=capacity)
-        self._process = 0
+        self._waiting: deque[_Answer] = deque(maxlen=capacity)
+        self._is_announced = False
+        self._untold = self._untold_before = 0
         self._complained_s = float("-inf")
-        self._ended = threading.Event()
+        self._start()
 
     def tell(self, request: Request, told: Told) -> None:
         """Hand over the answers of one request."""
@@ -91,70 +103,106 @@ class PredictionLog:
             return
         self._waiting.append((request, time.time(), told))
         if self._process != os.getpid():  # a thread does not outlive a fork
-            self._process = os.getpid()
-            self._ended = threading.Event()
-            threading.Thread(target=self._run, args=(self._ended,), daemon=True, name="prediction-log").start()
+            self._start()
 
-    def close(self) -> None:
-        """Send what is waiting, once, and stop."""
-        self._ended.set()
+    def untold(self) -> int:
+        """Return how many answers could not be told, or were refused, since this was called last."""
+        untold = self._untold - self._untold_before
+        self._untold_before += untold
+        return untold
+
+    def close(self, within_s: float = _TIMEOUT_S) -> None:
+        """Send what is waiting, and stop; a process that ends calls this by itself.
+
+        Parameters
+        ----------
+        within_s
+            Seconds after which what is still waiting is given up.
+        """
+        atexit.unregister(self.close)
+        if self._process != os.getpid():  # a child that has told nothing has only what its parent tells
+            return
         self._process = 0
-        self._send_waiting()
+        self._ended.set()
+        self._thread.join(within_s)
+        if self._waiting:
+            _LOG.warning("%d answers could not be told to %s in time, and are given up", len(self._waiting), self._url)
+
+    def _start(self) -> None:
+        self._process = os.getpid()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(self._ended,), daemon=True, name="prediction-log")
+        self._thread.start()
+        atexit.register(self.close)
 
     def _run(self, ended: threading.Event) -> None:
-        while not ended.wait(_EVERY_S):
-            self._send_waiting()
+        is_last = False
+        while not is_last:
+            is_last = ended.wait(_EVERY_S)
+            try:
+                self._is_announced = self._is_announced or self._announce()
+                if self._is_announced:
+                    self._send_waiting()
+            except Exception as error:  # noqa: BLE001 # nothing may end the thread
+                self._complain(f"telling answers failed ({type(error).__name__})")
+
+    def _announce(self) -> bool:
+        """Let the series of this version exist before its first answer; an earlier joiner doesn't know how."""
+        line = json.dumps({"rollout": self._rollout, "version": self._version})
+        return self._post("/versions", [line]) is not None
 
     def _send_waiting(self) -> None:
         while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(_AT_A_TIME, len(self._waiting)))]
-            try:
-                self._post("\n".join(line for answer in batch for line in self._lines(*answer)))
-            except urllib.error.HTTPError as error:
-                with error:
-                    self._complain(f"the joiner refuses predictions: HTTP {error.code}")
-            except (OSError, ValueError) as error:
-                self._complain(f"the joiner can't be reached ({type(error).__name__})")
-                if isinstance(error, OSError):
-                    self._waiting.extendleft(reversed(batch[: (self._waiting.maxlen or 0) - len(self._waiting)]))
+            batch, lines = self._next()
+            refused = self._post("/predictions", lines) if lines else 0
+            if refused is None:
+                self._waiting.extendleft(reversed(batch[: (self._waiting.maxlen or 0) - len(self._waiting)]))
                 return
+            if refused:
+                self._untold += refused
+                self._complain(f"the joiner has refused {refused} of {len(lines)} answers")
 
-    def _post(self, lines: str) -> None:
+    def _next(self) -> tuple[list[_Answer], list[str]]:
+        """Take answers that are sent together, and write their lines; one that can't be written is left out."""
+        batch: list[_Answer] = []
+        lines: list[str] = []
+        while self._waiting and len(lines) < _AT_A_TIME:
+            request, at_s, told = answer = self._waiting.popleft()
+            common = {
+                "request_id": request.id, "rollout": self._rollout, "version": self._version, "at_s": at_s,
+                "shadow": request.kind is Kind.SHADOW,
+            }  # fmt: skip
+            try:
+                lines += lines_of(told, common)
+            except Exception as error:  # noqa: BLE001 # one odd answer must not cost others, and its text may hold a value
+                self._untold += 1
+                self._complain(f"an answer could not be told ({type(error).__name__})")
+            else:
+                batch.append(answer)
+        return batch, lines
+
+    def _post(self, path: str, lines: list[str]) -> int | None:
+        """Send lines; return how many were refused, or None when they are to be sent again."""
         headers = {"content-type": "application/x-ndjson"}
         if self._token:
             headers["authorization"] = f"Bearer {self._token}"
-        request = urllib.request.Request(self._url, lines.encode(), headers)  # noqa: S310 # HTTP, as the constructor checks
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_S):  # noqa: S310 # see above
-            pass
-
-    def _lines(self, request: Request, at_s: float, told: Told) -> list[str]:
-        batch = answers(told)
-        first = batch.predictions
-        if isinstance(first, Mapping):
-            first = next(iter(first.values()))
-        common = {
-            "request_id": request.id, "rollout": self._rollout, "version": self._version, "at_s": at_s,
-            "shadow": request.kind is Kind.SHADOW,
-        }  # fmt: skip
-        lines = []
-        for row, value in enumerate(columns.values_of(first)):
-            failed = value != value or (batch.failed is not None and batch.failed[row])  # noqa: PLR0124 # NaN
-            line = {
-                **common,
-                "row": row,
-                "predicted": None if failed else value,
-                "confidence": None if batch.confidence is None else float(batch.confidence[row]),
-                "slices": {name: str(columns.category(given[row])) for name, given in batch.slices.items()},
-            }
-            lines.append(json.dumps(line, default=_plain))
-        return lines
+        body = "\n".join(lines).encode()
+        request = urllib.request.Request(self._url + path, body, headers)  # noqa: S310 # HTTP, as the constructor checks
+        try:
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_S):  # noqa: S310 # see above
+                return 0
+        except urllib.error.HTTPError as error:
+            with error:
+                refused = _REFUSED.match(error.read(_LONGEST))
+            if error.code in _FINAL:
+                return int(refused[1]) if refused else len(lines)
+            self._complain(f"the joiner takes no answers (HTTP {error.code})")
+            return None
+        except (OSError, HTTPException, ValueError) as error:
+            self._complain(f"the joiner can't be reached ({type(error).__name__})")
+            return None
 
     def _complain(self, text: str) -> None:
         if time.monotonic() - self._complained_s >= _COMPLAIN_EVERY_S:
             self._complained_s = time.monotonic()
-            _LOG.warning("%s; %d answers wait at %s", text, len(self._waiting), self._url)
-
-
-def _plain(value: object) -> object:
-    """Turn one of numpy's scalars into Python's own."""
-    return value.item() if isinstance(value, np.generic) else str(value)
+            _LOG.warning("%s; %d answers wait for %s", text, len(self._waiting), self._url)

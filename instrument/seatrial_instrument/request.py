@@ -19,6 +19,7 @@ SHADOW_HEADER: Final = "x-seatrial-shadow"
 _SHADOW_HOST: Final = re.compile(r".*-shadow(:\d+)?")
 _SAFE: Final = string.ascii_letters + string.digits + "_.:+/=-"
 _LONGEST: Final = 128
+_NO: Final = {"0", "false", b"0", b"false"}
 
 
 class Kind(StrEnum):
@@ -93,9 +94,9 @@ def request_of(request_id: str | None, host: str, warm_up: str | bytes | None, s
     # Stripped of what is safe, nothing is left of a safe id: a regular expression would say the same, and take longer.
     is_safe = request_id and len(request_id) <= _LONGEST and not request_id.strip(_SAFE)
     identity = request_id if request_id and is_safe else _IDS.next()
-    if warm_up:
+    if warm_up and warm_up.lower() not in _NO:
         return Request(identity, Kind.WARM_UP)
-    is_shadow = shadow or ("-shadow" in host and _SHADOW_HOST.fullmatch(host))
+    is_shadow = (shadow and shadow.lower() not in _NO) or ("-shadow" in host and _SHADOW_HOST.fullmatch(host))
     return Request(identity, Kind.SHADOW if is_shadow else Kind.CLIENT)
 
 

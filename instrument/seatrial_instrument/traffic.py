@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -62,7 +63,8 @@ class Traffic:
         durations_s = np.array([request.duration_s for request in requests if request.kind is not Kind.WARM_UP])
         durations_s.sort()
         below = durations_s.searchsorted(self._edges, "right")
-        cells[self._durations] += [*below, len(durations_s), durations_s.sum()]
+        total_s = durations_s[np.isfinite(durations_s)].sum()  # what is not would spoil the sum for ever
+        cells[self._durations] += [*below, len(durations_s), max(total_s, 0.0)]
 
 
 class Ages:
@@ -87,7 +89,7 @@ class Ages:
         }
 
     def add(self, group: str, ages_s: ArrayLike, cells: NDArray[np.float64]) -> None:
-        """Count ages in seconds; NaN (never updated) is older than every edge and not in the sum.
+        """Count ages in seconds; NaN or infinity (never updated) is older than every edge and not in the sum.
 
         Raises
         ------
@@ -96,7 +98,8 @@ class Ages:
         """
         ages = np.atleast_1d(np.asarray(ages_s, np.float64))
         places = self._places[group]
-        counts = [*np.count_nonzero(ages <= self._edges, axis=1), len(ages), max(float(np.nansum(ages)), 0.0)]
+        total_s = max(float(ages[np.isfinite(ages)].sum()), 0.0)
+        counts = [*np.count_nonzero(ages <= self._edges, axis=1), len(ages), total_s]
         cells[places] += counts
 
 
@@ -126,8 +129,8 @@ class Checks:
         KeyError
             The check or the result was not declared.
         ValueError
-            The count is negative.
+            The count is negative, or not finite.
         """
-        if count < 0:
-            raise ValueError(f"{check}: a count can't be negative, got {count}")
+        if not 0 <= count < math.inf:
+            raise ValueError(f"{check}: a count can't be negative or infinite, got {count}")
         cells[self._places[check, result]] += count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -82,3 +83,10 @@ def test_nothing_is_no_error(make: Make, value: Value, nothing: Any) -> None:
 def test_a_number_among_text_stays_a_number(make: Make, value: Value) -> None:
     make(from_dataframe({"x": [1.0, 2.0]})).observe({"x": [1.0, "3"]})
     assert value("ml_model_feature_missing_total", feature="x", reason="type") == 1
+
+
+def test_infinity_is_out_of_the_widest_range(make: Make, value: Value) -> None:
+    largest = sys.float_info.max
+    make(from_dataframe({"x": [-largest, largest]})).observe({"x": [-largest, largest, float("inf")]})
+    assert value("ml_model_feature_out_of_range_total", feature="x", side="high") == 1
+    assert value("ml_model_feature_out_of_range_total", feature="x", side="low") == 0
