@@ -179,7 +179,7 @@ def scraped(server: PrometheusServer) -> set[str]:
 def test_gateways_tell_versions_apart_by_the_scrape_rules_that_we_ship(gateways: PrometheusServer) -> None:
     expected = {
         "envoy": ("250ms", {OLD, NEW, DEAD}, {OLD, NEW}),
-        "istio-gateway": ("250ms", {OLD}, {OLD}),
+        "istio-gateway": ("250ms", {OLD, DEAD}, {OLD}),
         "ingress-nginx": ("250ms", {OLD, NEW}, {OLD, NEW}),
         "traefik": ("300ms", {OLD, NEW}, {OLD, NEW}),
     }

@@ -22,6 +22,12 @@ def test_every_template_resolves_for_every_server_that_offers_it() -> None:
             assert counting(sli).elsewhere == (server.source_of(template) != "pod")
 
 
+@pytest.mark.parametrize("name", ["envoy", "ingress-nginx", "traefik", "istio", "istio-gateway", "mlserver"])
+def test_it_is_told_what_becomes_of_calls_by_grpc(name: str) -> None:
+    """A call that fails ends with HTTP status 200: a ratio of HTTP statuses looks right and is not."""
+    assert "gRPC" in (servers()[name].templates["http-availability"].note or "")
+
+
 def test_a_server_may_be_left_out() -> None:
     assert find("http-availability", None) == servers()["ml-model"].templates["http-availability"]
 
