@@ -83,7 +83,13 @@ def show_command(server: str, template: str | None, output: str) -> None:
 @click.option("--server", help="Server or gateway; recognised by its metrics when absent.")
 @click.option("--template", help="One template; all that the server offers when absent.")
 @click.option("--threshold", help="Threshold of the template: 250ms, or a number.")
-@click.option("--where", multiple=True, metavar="LABEL=VALUE", help="Label that the series must have; may come again.")
+@click.option(
+    "--where",
+    multiple=True,
+    metavar="LABEL=VALUE",
+    callback=lambda _context, _parameter, texts: _labels(texts),
+    help="Label that the series must have; may come again.",
+)
 @click.option(
     "-f",
     "--filename",
@@ -103,7 +109,7 @@ def check_command(  # noqa: PLR0913 - one parameter for each option
     server: str | None,
     template: str | None,
     threshold: str | None,
-    where: tuple[str, ...],
+    where: tuple[tuple[str, str], ...],
     files: tuple[Path, ...],
     window: float,
     output: str,
@@ -117,10 +123,9 @@ def check_command(  # noqa: PLR0913 - one parameter for each option
     rollout = Rollout(namespace, name, window)
     try:
         declared = _of_manifests(files) if files else None
-        labels = tuple(sorted((label, value) for label, _, value in (text.partition("=") for text in where)))
         limit = parse_threshold(threshold) if threshold else None
         connection = ConnectionFolder(folder, url) if folder else FixedConnection(url or "")
-        asked = [Sli("", template, server, limit, where=labels)]
+        asked = [Sli("", template, server, limit, where=where)]
         found = asyncio.run(_checked(Prometheus(connection), rollout, declared or asked))
     except (ValueError, Unavailable, BadQuery) as error:
         raise _CannotAsk(str(error)) from None
@@ -128,8 +133,15 @@ def check_command(  # noqa: PLR0913 - one parameter for each option
         print_json(found)
     else:
         _show(found, rollout)
-    if not all(finding.works for finding in found):
+    if not found or not all(finding.works for finding in found):
         raise click.exceptions.Exit(_NOTHING_WORKS)
+
+
+def _labels(texts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    for text in texts:
+        if text.find("=") < 1:
+            raise click.BadParameter(f"{text!r} is no label with a value: write LABEL=VALUE, such as feature=amount")
+    return tuple(sorted((label, value) for label, _, value in (text.partition("=") for text in texts)))
 
 
 class _CannotAsk(click.ClickException):
@@ -159,7 +171,9 @@ async def _asked(prometheus: Prometheus, rollout: Rollout, asked: Sli, now_s: fl
         )
     found = []
     for name in names:
-        for template in (asked.template,) if asked.template else server_of(name).offered:
+        server = server_of(name)
+        # Of a server that offers nothing it is said what to use instead.
+        for template in (asked.template,) if asked.template else server.offered or server.instead:
             timed = template in MEANINGS and MEANINGS[template].threshold is not None
             threshold = asked.threshold if timed else None
             found.append(Sli(f"{name}/{template}", template, name, threshold, where=asked.where))
