@@ -22,14 +22,19 @@ class Meaning:
     in_runs
         Whether bad events come in runs, so that slices of time are counted and not events.
     where
-        Label that ``where`` must name, because a template counts nothing in particular without it.
+        Labels that ``where`` must name, because a template counts nothing in particular without them.
     """
 
     good: str
     threshold: Literal["time", "number"] | None = None
-    where: str | None = None
+    where: tuple[str, ...] = ()
     events: Literal["requests", "tokens", "values", "checks", "labels", "comparisons"] = "requests"
     in_runs: bool = False
+
+    @property
+    def example(self) -> str:
+        """Write what ``where`` must name, as in a ModelSLO; empty when it need not name anything."""
+        return f"{{{', '.join(f'{label}: …' for label in self.where)}}}" if self.where else ""
 
 
 MEANINGS: Final[dict[str, Meaning]] = {
@@ -48,12 +53,20 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "the features were no older than the threshold when they were used", "time", events="values", in_runs=True
     ),
     "prediction-outcome": Meaning("the prediction was a usable one: neither invalid nor a default", events="values"),
+    "slice-outcome": Meaning(
+        "the prediction for this slice was a usable one: neither invalid nor a default",
+        where=("slice_name", "slice"),
+        events="values",
+    ),
     "shadow-agreement": Meaning(
         "the answer to the mirrored request agreed with the one that the client got", events="comparisons"
     ),
     "label-accuracy": Meaning("the prediction turned out to be right", events="labels"),
+    "slice-accuracy": Meaning(
+        "the prediction for this slice turned out to be right", where=("slice_name", "slice"), events="labels"
+    ),
     "label-absolute-error": Meaning("the prediction was off by at most the threshold", "number", events="labels"),
-    "check": Meaning("the check had the result good", where="check", events="checks"),
+    "check": Meaning("the check had the result good", where=("check",), events="checks"),
 }
 """By name of the template, in the order in which they are explained."""
 

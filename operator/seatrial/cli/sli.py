@@ -220,7 +220,7 @@ def _explained(server: Server, name: str) -> list[str]:
     else:
         lines += [f"  {'all' if number == 0 else 'and'}:  {text}" for number, text in enumerate(template.total)]
         lines += [f"  good: {template.good}" if template.good else f"  bad:  {template.bad}"]
-    told = {"needs": template.needs, "note": template.note, "where": meaning.where and f"{{{meaning.where}: …}}"}
+    told = {"needs": template.needs, "note": template.note, "where": meaning.example}
     if template.source and template.source != server.source:
         told["read from"] = template.source
     return [*lines, *(f"  {word}: {text}" for word, text in told.items() if text)]

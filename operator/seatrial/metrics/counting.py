@@ -84,8 +84,8 @@ def counting(sli: Sli) -> Counting:
         return Counting(totals=(parse(sli.total),), part=parse(sli.good), part_is_good=True)
     template = templates.find(sli.template, sli.server)
     meaning = MEANINGS[sli.template]
-    if meaning.where and meaning.where not in dict(sli.where):
-        raise ValueError(f"objective {sli.name}: the template {sli.template} needs where: {{{meaning.where}: …}}")
+    if not {*meaning.where} <= {label for label, _ in sli.where}:
+        raise ValueError(f"objective {sli.name}: the template {sli.template} needs where: {meaning.example}")
     elsewhere = templates.server_of(sli.server).source_of(sli.template) != "pod"
     if isinstance(template, templates.Ratio):
         totals, part = [parse(text) for text in template.total], parse(template.good or template.bad or "")

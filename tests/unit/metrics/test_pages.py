@@ -19,7 +19,7 @@ from seatrial.metrics.types import Sli
 
 PAGES = Path(__file__).parent / "pages"
 
-# (server, template, threshold or label=value of where, all events, bad ones)
+# (server, template, threshold or labels of where, all events, bad ones)
 COUNTS = [
     ("bentoml", "http-availability", "", 14, 3),
     ("bentoml", "http-latency", "250ms", 11, 2),
@@ -47,6 +47,10 @@ COUNTS = [
     ("ml-model", "feature-out-of-range", "feature=amount", 100, 2),
     ("ml-model", "feature-freshness", "5m", 100, 5),
     ("ml-model", "prediction-outcome", "", 100, 10),
+    ("ml-model", "slice-outcome", "slice_name=region,slice=eu", 60, 3),
+    ("ml-model", "slice-outcome", "slice_name=tenant,slice=eu", 100, 10),
+    ("ml-model", "slice-accuracy", "slice_name=region,slice=eu", 60, 3),
+    ("ml-model", "slice-accuracy", "slice_name=region,slice=__other__", 40, 7),
     ("ml-model", "check", "check=safety", 100, 5),
     ("ml-model", "check", "check=feedback", 10, 3),
     ("ml-model", "shadow-agreement", "", 100, 10),
@@ -98,9 +102,9 @@ def samples(server: str) -> list[tuple[dict[str, str], float]]:
 def test_a_template_counts_what_its_server_has_served(
     server: str, template: str, given: str, total: int, bad: int
 ) -> None:
-    label, _, value = given.partition("=")
-    threshold = parse_threshold(given) if given and not value else None
-    how = counting(Sli("x", template, server, threshold, where=((label, value),) if value else ()))
+    named = [text.partition("=") for text in given.split(",") if "=" in text]
+    threshold = parse_threshold(given) if given and not named else None
+    how = counting(Sli("x", template, server, threshold, where=tuple((label, value) for label, _, value in named)))
     found = [(how.weights(labels), count) for labels, count in samples(server)]
     assert sum(weights.total * count for weights, count in found if weights) == total
     assert sum(weights.bad * count for weights, count in found if weights) == bad

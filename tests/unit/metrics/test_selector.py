@@ -125,6 +125,11 @@ def test_own_counters_say_what_each_series_adds() -> None:
         ),
         (Sli("x", template="check"), "objective x: the template check needs where: {check: …}"),
         (
+            # A value alone may be one of several slices: a region and a tenant may both be called eu.
+            Sli("x", template="slice-accuracy", where=(("slice", "eu"),)),
+            "objective x: the template slice-accuracy needs where: {slice_name: …, slice: …}",
+        ),
+        (
             Sli("x", template="label-absolute-error"),
             "objective x: the template label-absolute-error needs a threshold, such as 0.5",
         ),

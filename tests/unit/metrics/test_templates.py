@@ -17,8 +17,8 @@ from seatrial.metrics.types import Sli
 def test_every_template_resolves_for_every_server_that_offers_it() -> None:
     for name, server in servers().items():
         for template in server.offered:
-            where = MEANINGS[template].where
-            sli = Sli("x", template, name, threshold=Decimal("0.25"), where=((where, "y"),) if where else ())
+            where = tuple((label, "y") for label in MEANINGS[template].where)
+            sli = Sli("x", template, name, threshold=Decimal("0.25"), where=where)
             assert counting(sli).elsewhere == (server.source_of(template) != "pod")
 
 
