@@ -100,3 +100,20 @@ async def test_a_version_that_is_too_sure_and_unfair(joiner: Joiner, pods: Pods,
     verdicts = {f.name: f.verdict for f in found.findings}
     assert verdicts == {"coverage": "Healthy", "calibration": "Burning", "brier": "Burning", "region": "Burning"}, found
     assert found.verdict == "Burning"
+
+
+async def test_a_joiner_that_two_jobs_scrape_is_counted_once(
+    joiner: Joiner, pods: Pods, server: PrometheusServer
+) -> None:
+    predictions, labels = told(b.B.hash, {"north": 0.9, "south": 0.9}, 0.9)
+    joiner.tell(predictions)
+    joiner.label(labels)
+    while joiner.tick(time.time()):
+        pass
+    registry = CollectorRegistry()
+    registry.register(joiner)
+    again = pods.start("joiner-again", version="", rollout="")
+    again.page = Instrumented(registry)  # type: ignore[assignment]  # a page is what has a registry
+    await asyncio.to_thread(pods.scraped, again)
+    found = await looked(joiner, pods, server)
+    assert found.findings[0].sentence.startswith(f"{len(labels):,} of {ROWS:,} matured predictions have a label")

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from seatrial.metrics.drift import Client
 
 _OWNER: Final = "namespace, rollout_name, rollout_version"
+_IDENTITY: Final = f"{_OWNER}, model_name, predicted, actual, result, bin, le, slice_name, slice"
+"""All by which the joiner itself tells series apart: what differs besides is only who scraped it, and how often."""
 _FAMILIES: Final = (
     ("matured", "ml_model_matured_predictions_total", ""),
     ("labelled", "ml_model_labeled_predictions_total", ""),
@@ -66,8 +68,9 @@ class PrometheusLabels:
 def counted(versions: Iterable[str]) -> str:
     """Ask for all that the joiner has counted of some versions."""
     ours = f'{{rollout_version=~"{any_of(versions)}"}}'
+    once = f"max by ({_IDENTITY})"
     return " or ".join(
-        f'label_replace(sum by ({_OWNER}{labels}) ({metric}{ours}), "{_FAMILY}", "{name}", "", "")'
+        f'label_replace(sum by ({_OWNER}{labels}) ({once} ({metric}{ours})), "{_FAMILY}", "{name}", "", "")'
         for name, metric, labels in _FAMILIES
     )
 
