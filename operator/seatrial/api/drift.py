@@ -72,7 +72,7 @@ class FeatureDrift(DriftRule):
         percentage("faulty is a percentage from 0 to 99, such as '1': how much more may be missing or out of range"),
     ] = Decimal(1)
     """Percent of a feature's values, beyond those of the other side, that may be missing or out of range, and percent
-    of predictions that may be invalid."""
+    of predictions that may be invalid. With 0 any number that is beyond chance counts."""
     names: Annotated[tuple[str, ...], Field(max_length=200)] = ()
     """The features to look at; all that the model server tells of when empty."""
 
@@ -147,10 +147,11 @@ class Drift(ApiModel):
         PlainSerializer(str, return_type=str),
         positive_decimal("alpha is a probability above 0 and below 0.5, such as '0.01'", below="0.5"),
     ] = Decimal("0.01")
-    """Probability of a false alarm over all features: over a whole trial for candidate against stable, and for each
-    window at rest."""
+    """Probability of a false alarm over all features, faulty values and predictions: over a whole trial for candidate
+    against stable, and for each window at rest."""
     usual: Usual | None = None
-    """With it, drift from the training profile counts only when it also exceeds its usual level."""
+    """With it, drift of features and predictions from the training profile counts only when it also exceeds its usual
+    level."""
     confirm: Annotated[int, Field(ge=1, le=10)] = 2
     """Looks in a row that must find the same before it is told or anything is done."""
     cooldown: Duration = 3600.0
@@ -197,6 +198,8 @@ class DriftIncident:
     """When it was confirmed."""
     last_seen: Time
     """When it was last found, of any version."""
+    features: Annotated[tuple[str, ...], Field(max_length=5)] = ()
+    """The features or outputs that made it, at most the five most drifted: it stays open while they can't be told."""
     promoted_at: Time | None = None
     """When the version that serves now was promoted, if that is a newer one."""
     closed_at: Time | None = None
@@ -227,9 +230,9 @@ class DriftedFeature:
     observations: int = 0
     """Observations of the version."""
     shape: str = ""
-    """Its histogram, one character for each bin."""
+    """Its histogram, one character for each bin; a dot for an empty one."""
     reference_shape: str = ""
-    """The histogram that it is compared with."""
+    """The histogram that it is compared with, bin by bin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,8 +246,8 @@ class DriftStatus:
     version: str
     """Hash of the version that was looked at: the candidate, or stable when nothing is on trial."""
     cause: str
-    """Who is at fault: a row of the table of blame; or NoDrift, TooFewObservations, NoSeries, ProfilesDiffer or
-    Unavailable."""
+    """Who is at fault: a row of the table of blame; or NoDrift, TooFewObservations, EdgesDiffer, NoSeries,
+    ProfilesDiffer or Unavailable."""
     remedy: str
     """What follows: rollback, hold, notify or nothing; nothing until it is confirmed."""
     sentence: str

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from seatrial.api.status import ModelDeploymentStatus
     from seatrial.rollout.world import World
 
-_UNKNOWN = frozenset({"TooFewObservations", "NoSeries", "ProfilesDiffer", "Unavailable"})
+_UNKNOWN = frozenset({"TooFewObservations", "EdgesDiffer", "NoSeries", "ProfilesDiffer", "Unavailable"})
 
 
 def latest(status: ModelDeploymentStatus, world: World) -> DriftStatus | None:

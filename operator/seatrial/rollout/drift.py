@@ -9,13 +9,19 @@ from seatrial.api.drift import DriftStatus
 from seatrial.judge.drift.blame import Remedy, Signals, blame
 from seatrial.judge.drift.compare import Level
 from seatrial.rollout.drift_compare import compared, level_of
+from seatrial.rollout.drift_subject import within
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from seatrial.api.drift import Drift
+    from seatrial.judge.drift.compare import Difference
     from seatrial.metrics.drift_types import DriftReadings
+    from seatrial.rollout.drift_compare import Found
     from seatrial.rollout.drift_subject import Subject
 
 _SHOWN: Final = 5
+_NAMED: Final = 3
 _REMEDIES: Final = {"rollback": Remedy.ROLL_BACK, "hold": Remedy.HOLD, "notify": Remedy.NOTIFY}
 _WORDS: Final = {Remedy.NOTHING: "nothing", **{remedy: word for word, remedy in _REMEDIES.items()}}
 _BY_WORD: Final = {word: remedy for remedy, word in _WORDS.items()}
@@ -36,6 +42,8 @@ def assess(drift: Drift, subject: Subject, readings: DriftReadings, before: Drif
         The finding of the look before, for confirmation and cooldown; of another version it doesn't count.
     """
     now_s, owner = readings.at_s, (subject.namespace, subject.rollout)
+    incident = before.incident if before else None
+    awaited = frozenset(incident.features) if incident and incident.open else frozenset()
     before = before if before and before.version == subject.version else None
     if readings.unavailable:
         return _told(subject, now_s, "Unavailable", readings.unavailable, before)
@@ -64,10 +72,9 @@ def assess(drift: Drift, subject: Subject, readings: DriftReadings, before: Drif
     worst = sorted((entry for one in found.values() for entry in one.shown()), key=lambda entry: entry[:2])
     shown = tuple(feature for _, _, feature in worst[:_SHOWN])
     if not finding:
-        few = Level.INCONCLUSIVE in {one.together.level for one in found.values()}
-        cause, said = ("TooFewObservations", "too few observations to tell") if few else ("NoDrift", "nothing drifts")
-        sentence = f"{said}: {shown[0].sentence}" if shown else said
-        return replace(_told(subject, now_s, cause, sentence, before, drift.cooldown), features=shown)
+        cause, said = _silent(drift, subject, readings, found) or _nothing(tuple(found.values()), awaited)
+        cooldown_s = None if cause == "NoSeries" else drift.cooldown
+        return replace(_told(subject, now_s, cause, said, before, cooldown_s), features=shown)
     spoken = next((f.sentence for f in shown if f.level == Level.ACT), shown[0].sentence if shown else "")
     again = before if before and before.last_seen == before.at else None
     looks = again.looks + 1 if again else 1
@@ -87,6 +94,66 @@ def assess(drift: Drift, subject: Subject, readings: DriftReadings, before: Drif
         last_seen=now_s,
         features=shown,
     )
+
+
+def _silent(
+    drift: Drift, subject: Subject, readings: DriftReadings, found: Mapping[str, Found]
+) -> tuple[str, str] | None:
+    """Say why a candidate can't be compared with stable at all: that nothing was found proves nothing then."""
+    asked = found.get("apart" if drift.features else "predictions")
+    if not subject.candidate or (asked and asked.together.differences):
+        return None
+    both = within(drift, subject, readings.at_s)
+    if not both:
+        return "TooFewObservations", "too few observations to tell: the trial has only just begun"
+    for version in (subject.candidate, subject.stable):
+        if (subject.namespace, subject.rollout, version, both) not in readings.seen:
+            return "NoSeries", f"Prometheus knows no features or predictions of version {version} during this trial"
+    return "NoSeries", f"versions {subject.candidate} and {subject.stable} tell of nothing that both have"
+
+
+def _nothing(found: tuple[Found, ...], awaited: frozenset[str]) -> tuple[str, str]:
+    """Say that nothing drifts, and of what that could be told.
+
+    While a comparison can tell nothing, nothing is known. Nor is it while what an open incident is about can't be told:
+    that would close it.
+    """
+    compared = [one for one in found if one.together.differences]
+    unknown = [(one, d) for one in compared for d in one.unknown]
+    blocking = [
+        (d.feature not in awaited, d.sentence(one.rule), d.elsewhere)
+        for one, d in unknown
+        if one.blind or (one.against == "training" and d.feature in awaited)
+    ]
+    if blocking:
+        _, sentence, elsewhere = min(blocking, key=lambda entry: entry[0])
+        if elsewhere:
+            return "EdgesDiffer", f"nothing can be told: {sentence}"
+        return "TooFewObservations", f"too few observations to tell: {sentence}"
+    if any(one.blind for one in compared):
+        return "TooFewObservations", "too few observations to tell: no feature has any"
+    clear = [(d.value, d.sentence(one.rule)) for one in compared for d in one.together.differences if not _unsure(d)]
+    names = {d.feature for one in compared for d in one.together.differences}
+    more = (
+        ("too few rows", {d.feature for _, d in unknown if not d.elsewhere}),
+        ("other edges than their reference", {d.feature for _, d in unknown if d.elsewhere}),
+        ("no counterpart on one side", {name for one in found for name in one.untold}),
+    )
+    notes = [
+        f"{len(some)} of {len(names | some)} features {'has' if len(some) == 1 else 'have'} {what} ({_few(some)})"
+        for what, some in more
+        if some
+    ]
+    return "NoDrift", "; ".join([f"nothing drifts: {max(clear)[1]}" if clear else "nothing drifts", *notes])
+
+
+def _unsure(difference: Difference) -> bool:
+    return difference.level is Level.INCONCLUSIVE
+
+
+def _few(names: set[str]) -> str:
+    first = sorted(names)[:_NAMED]
+    return ", ".join([*first, "…"] if len(names) > _NAMED else first)
 
 
 def _told(

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
 
 from seatrial.api.drift import DriftedFeature
 from seatrial.judge.drift.compare import Level, Rule, Together, compare_all
 from seatrial.judge.drift.shares import Excess, Part, compare_shares
-from seatrial.judge.drift.sketch import bars
+from seatrial.judge.drift.sketch import beside
 from seatrial.judge.drift.statistics import Statistic
 from seatrial.metrics.drift_types import Seen, Stretch
 from seatrial.rollout.drift_subject import LOOK_S, LOOKS_PER_WINDOW, within
+from seatrial.rollout.drift_usual import some_time_ago, usual_levels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from seatrial.api.drift import Drift, DriftRule, Usual
+    from seatrial.api.drift import Drift, DriftRule
+    from seatrial.judge.drift.compare import Difference
     from seatrial.judge.drift.histogram import Histogram
     from seatrial.metrics.drift_types import DriftReadings
     from seatrial.rollout.drift_subject import Subject
 
 _WORST = (Level.ACT, Level.WARN, Level.INCONCLUSIVE, Level.CLEAR)
+_QUESTIONS_OF_FEATURES: Final = 3
+_QUESTIONS_OF_PREDICTIONS: Final = 2
+"""Each alone, and all together; of features also faulty values. They share alpha."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,18 @@ class Found:
     ours: Mapping[str, Histogram]
     theirs: Mapping[str, Histogram]
     excesses: tuple[Excess, ...] = ()
+    untold: Mapping[str, str] = field(default_factory=dict)
+    """Features that one side doesn't tell of, and why they can't be compared."""
+
+    @property
+    def unknown(self) -> tuple[Difference, ...]:
+        """What could not be told; what has no values on our side is told by its missing ones."""
+        return tuple(d for d in self.together.differences if d.level is Level.INCONCLUSIVE and d.ours)
+
+    @property
+    def blind(self) -> bool:
+        """Whether nothing could be told."""
+        return all(d.level is Level.INCONCLUSIVE for d in self.together.differences)
 
     @property
     def faulty(self) -> Level:
@@ -43,7 +60,7 @@ class Found:
     def shown(self) -> Iterator[tuple[int, float, DriftedFeature]]:
         """Give what status can show, with its rank: the worse the level and the larger the value, the earlier."""
         for d in self.together.differences:
-            shapes = (_shape(side.get(d.feature)) for side in (self.ours, self.theirs))
+            shapes = beside(self.ours[d.feature], self.theirs[d.feature])
             yield (
                 _WORST.index(d.level),
                 -d.value,
@@ -51,6 +68,8 @@ class Found:
                     d.feature, self.against, d.level, d.sentence(self.rule), _short(d.value), d.ours, *shapes
                 ),
             )
+        for name, why in self.untold.items():
+            yield _WORST.index(Level.INCONCLUSIVE), 0.0, DriftedFeature(name, self.against, Level.INCONCLUSIVE, why)
         for e in self.excesses:
             if e.level in {Level.ACT, Level.WARN}:
                 yield (
@@ -70,31 +89,47 @@ def compared(drift: Drift, subject: Subject, readings: DriftReadings, *, usual: 
     both, whole = within(drift, subject, now_s), Stretch(round(drift.window))
     mine, theirs = seen(subject.candidate, both), seen(subject.stable, both)
     ours = seen(subject.stable, whole)
-    before = _some_time_ago(drift.usual, whole, subject, readings, now=ours) if drift.usual and usual and ours else None
+    before = some_time_ago(drift.usual, whole, subject, readings, now=ours) if drift.usual and usual and ours else None
     training = {v: readings.training.get((*owner, v)) for v in (subject.stable, subject.candidate) if v}
+    profile = training[subject.stable]
     look = max(1, int((now_s - subject.weighted_at) // LOOK_S))
     found: dict[str, Found] = {}
     if drift.features:
         rule, only = _rule(drift, drift.features), drift.features.names
         faulty = float(drift.features.faulty) / 100
-        profile = training[subject.stable]
-        levels = _usual(before, profile, rule, now=ours) if before and profile and ours else None
+        levels = _usual_features(before, profile, rule, now=ours)
+        stable, candidate = f"version {subject.stable}", f"version {subject.candidate}"
         if mine and theirs:
-            found["apart"] = _features("stable", mine, theirs, rule, only, look=look, faulty=faulty)
+            found["apart"] = _features(
+                "stable", mine, theirs, rule, only, (candidate, stable), look=look, faulty=faulty
+            )
         if mine and (own := training.get(subject.candidate or "")):
-            found["candidate_away"] = _features("training", mine, own, rule, only, look=look, usual=levels)
+            names = candidate, f"the training profile of {candidate}"
+            found["candidate_away"] = _features("training", mine, own, rule, only, names, look=look, usual=levels)
         if ours and profile:
-            rare = _each_look(rule)
-            found["stable_away"] = _features("training", ours, profile, rare, only, usual=levels, faulty=faulty)
+            names, rare = (stable, f"the training profile of {stable}"), _each_look(rule)
+            found["stable_away"] = _features("training", ours, profile, rare, only, names, usual=levels, faulty=faulty)
     if drift.predictions:
         rule = _rule(drift, drift.predictions)
         if mine and theirs:
-            together = compare_all(mine.predictions, theirs.predictions, rule, look=look)
-            found["predictions"] = Found("stable", together, rule, mine.predictions, theirs.predictions)
-        elif ours and (profile := training[subject.stable]) and not subject.candidate:
-            together = compare_all(ours.predictions, profile.predictions, _each_look(rule))
-            found["predictions"] = Found("training", together, rule, ours.predictions, profile.predictions)
+            found["predictions"] = _predictions("stable", mine, theirs, rule, look=look)
+        elif ours and profile and not subject.candidate:
+            found["predictions"] = _predictions("training", ours, profile, _each_look(rule), before=before)
     return found
+
+
+def _usual_features(before: Seen | None, profile: Seen | None, rule: Rule, *, now: Seen | None) -> dict[str, float]:
+    if not before or not profile or not now:
+        return {}
+    return usual_levels(before.features, profile.features, rule, now=now.features)
+
+
+def _predictions(
+    against: str, ours: Seen, theirs: Seen, rule: Rule, *, look: int | None = None, before: Seen | None = None
+) -> Found:
+    mine, others = ours.predictions, theirs.predictions
+    usual = usual_levels(before.predictions, others, rule, now=mine) if before else None
+    return Found(against, compare_all(mine, others, rule, look=look, usual=usual), rule, mine, others)
 
 
 def _features(  # noqa: PLR0913 - all that a comparison depends on
@@ -103,6 +138,7 @@ def _features(  # noqa: PLR0913 - all that a comparison depends on
     theirs: Seen,
     rule: Rule,
     only: Iterable[str],
+    names: tuple[str, str],
     *,
     look: int | None = None,
     usual: Mapping[str, float] | None = None,
@@ -112,7 +148,7 @@ def _features(  # noqa: PLR0913 - all that a comparison depends on
     mine = {name: found for name, found in ours.features.items() if not chosen or name in chosen}
     together = compare_all(mine, theirs.features, rule, look=look, usual=usual)
     excesses: tuple[Excess, ...] = ()
-    if faulty:
+    if faulty is not None:
         asked = [
             (name, fault, ours_by[name], theirs_by[name])
             for fault, ours_by, theirs_by in (
@@ -127,7 +163,21 @@ def _features(  # noqa: PLR0913 - all that a comparison depends on
         excesses = tuple(
             _excess(*one, limit=faulty, alpha=rule.alpha, questions=len(asked), look=look) for one in asked
         )
-    return Found(against, together, rule, mine, theirs.features, excesses)
+    return Found(against, together, rule, mine, theirs.features, excesses, _untold(ours, theirs, chosen, names))
+
+
+def _untold(ours: Seen, theirs: Seen, chosen: set[str], names: tuple[str, str]) -> dict[str, str]:
+    """Name the features that can't be compared; one without any values is told of by its missing ones."""
+    told = [{*side.features, *side.missing} for side in (ours, theirs)]
+    untold = {}
+    for name in sorted(chosen or told[0] | told[1]):
+        lacking = [who for who, known in zip(names, told, strict=True) if name not in known]
+        kinds = {bool(side.features[name].edges) for side in (ours, theirs) if name in side.features}
+        if lacking:
+            untold[name] = f"{name}: not told by {' and '.join(lacking)}"
+        elif len(kinds) > 1:
+            untold[name] = f"{name}: has numbers on one side and categories on the other ({' and '.join(names)})"
+    return untold
 
 
 def _excess(  # noqa: PLR0913 - passed on
@@ -136,45 +186,11 @@ def _excess(  # noqa: PLR0913 - passed on
     return compare_shares(name, fault, ours, theirs, limit=limit, alpha=alpha, questions=questions, look=look)
 
 
-def _some_time_ago(
-    usual: Usual, whole: Stretch, subject: Subject, readings: DriftReadings, *, now: Seen
-) -> Seen | None:
-    """Find what was seen when all was as usual.
-
-    Of another version, only what it counted in the very bins of this one: on common edges alone, a drift could hide.
-    """
-    then = subject.served_at(readings.at_s - usual.ago)
-    stretch = Stretch(whole.length_s, round(usual.ago))
-    before = readings.seen.get((subject.namespace, subject.rollout, then, stretch))
-    if not before or then == subject.stable:
-        return before
-    return Seen(
-        {
-            name: found
-            for name, found in before.features.items()
-            if (mine := now.features.get(name)) and (found.edges, found.categories) == (mine.edges, mine.categories)
-        }
-    )
-
-
-def _usual(before: Seen, profile: Seen, rule: Rule, *, now: Seen) -> dict[str, float]:
-    """Measure how far features were from the training profile when all was as usual.
-
-    A feature that can't be told from what it was then is as usual, whatever its value: two noisy values a quarter
-    apart prove nothing. But with so few rows then that they could not have told a drift, nothing is known of what is
-    usual: anything can't be told from them.
-    """
-    then = compare_all(before.features, profile.features, rule).differences
-    usual = {d.feature: d.value for d in then if d.ours and d.critical <= rule.act}
-    values = {d.feature: d.value for d in compare_all(now.features, profile.features, rule).differences}
-    since = compare_all(now.features, before.features, rule).differences
-    alike = {d.feature for d in since if d.value <= d.critical}
-    return {name: max(value, values.get(name, 0.0)) if name in alike else value for name, value in usual.items()}
-
-
 def _rule(drift: Drift, rule: DriftRule) -> Rule:
     rise = float(drift.usual.rise) / 100 if drift.usual else 0.0
-    return Rule(Statistic(rule.statistic), float(rule.warn), float(rule.act), float(drift.alpha), rise)
+    questions = bool(drift.features) * _QUESTIONS_OF_FEATURES + bool(drift.predictions) * _QUESTIONS_OF_PREDICTIONS
+    alpha = float(drift.alpha) / questions
+    return Rule(Statistic(rule.statistic), float(rule.warn), float(rule.act), alpha, rise)
 
 
 def _each_look(rule: Rule) -> Rule:
@@ -185,10 +201,6 @@ def _each_look(rule: Rule) -> Rule:
 def level_of(found: Mapping[str, Found], name: str) -> Level:
     """Give the level of a comparison; one that could not be made says nothing."""
     return found[name].together.level if name in found else Level.INCONCLUSIVE
-
-
-def _shape(histogram: Histogram | None) -> str:
-    return bars([float(count) for count in histogram.counts]) if histogram else ""
 
 
 def _short(number: float) -> float:

@@ -61,7 +61,8 @@ def _incident(
         if not (seen and found.confirmed and found.retrain):
             return known
         since = found.at if found.since is None else found.since
-        return DriftIncident(subject.stable, found.cause, found.sentence, since, found.at, found.at)
+        names = tuple(dict.fromkeys(f.name for f in found.features if f.level == "Act" and f.against == "training"))
+        return DriftIncident(subject.stable, found.cause, found.sentence, since, found.at, found.at, names)
     if seen and found.cause in _OF_THE_WORLD:
         known = replace(known, last_seen=found.at)
     known = replace(known, promoted_at=_newer_since(known, status))

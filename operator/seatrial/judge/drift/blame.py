@@ -153,10 +153,17 @@ TABLE = (
     ),
     Row(
         "TrainedElsewhere",
-        lambda s: s.candidate_away is _ACT,
+        lambda s: s.candidate_away is _ACT and s.apart is Level.CLEAR,
         Remedy.NOTIFY,
         "both versions see the same features, which are those of stable's training data and not of the candidate's: "
         "it was trained on something else",
+    ),
+    Row(
+        "CandidateAway",
+        lambda s: s.candidate_away is _ACT,
+        Remedy.NOTIFY,
+        "the candidate's features are not those of its training data, and it is not certain that stable sees the same: "
+        "it was trained on something else, or its feature path is broken",
     ),
     Row(
         "PredictionsMoved",

@@ -2,7 +2,8 @@
 
 A difference counts only when it is both large enough to matter and larger than chance makes it at these sample sizes:
 drifted if value > max(level, critical value). When the critical value is above the level, so small a sample could not
-have told a drift of that size: the answer is Inconclusive and says how many observations it takes.
+have told a drift of that size: the answer is Inconclusive and says how many observations it takes. It is as well when
+both sides are counted on other edges, and what can be said of them then shows no difference.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.judge import sentences
 from seatrial.judge.drift.chance import combined, share_of_alpha
+from seatrial.judge.drift.elsewhere import apart_at_least, other_edges
 from seatrial.judge.drift.histogram import paired
 from seatrial.judge.drift.statistics import Statistic, measure
 
@@ -35,7 +37,7 @@ class Level(StrEnum):
     ACT = "Act"
     """Beyond chance, and beyond the level at which something is done."""
     INCONCLUSIVE = "Inconclusive"
-    """Too few observations to tell."""
+    """Too few observations to tell, or counted on other edges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ class Difference:
         Observations on our side at which a drift of level ``act`` could be told; 0 when it never could.
     usual
         The usual value, or None when it is not known.
+    elsewhere
+        Whether both sides are counted on other edges: then the value is a lower bound.
     """
 
     feature: str
@@ -101,10 +105,16 @@ class Difference:
     theirs: int
     needed: int
     usual: float | None = None
+    elsewhere: bool = False
 
     def sentence(self, rule: Rule) -> str:
         """Say it in plain words."""
-        said = f"{self.feature}: {rule.statistic} {sentences.significant(self.value)}"
+        if self.elsewhere and self.level is Level.INCONCLUSIVE:
+            return f"{self.feature}: counted on other edges than its reference; make its profile with --edges-from"
+        if not self.ours or not self.theirs:
+            return f"{self.feature}: no values ({self.ours:,} against {self.theirs:,} observations)"
+        least = "at least " if self.elsewhere else ""
+        said = f"{self.feature}: {rule.statistic} {least}{sentences.significant(self.value)}"
         base = f"{self.ours:,} against {self.theirs:,} observations"
         if self.level is Level.INCONCLUSIVE:
             need = f"about {self.needed:,} are needed" if self.needed else "the reference is too small to tell ever"
@@ -112,6 +122,8 @@ class Difference:
         limit = rule.act if self.level is Level.ACT else rule.warn
         above = "above" if self.level in {Level.ACT, Level.WARN} else "not above"
         chance = f"chance makes {sentences.significant(self.critical)}"
+        if self.elsewhere:
+            chance = "counted on other edges, at which the cumulative shares are farther apart than chance makes them"
         usual = "" if self.usual is None else f", usual is {sentences.significant(self.usual)}"
         return f"{said} is {above} {sentences.significant(limit)} and chance ({base}; {chance}{usual})"
 
@@ -123,7 +135,7 @@ class Together:
     Attributes
     ----------
     level
-        The worst of any feature and of the mean.
+        The worst of the mean and of any feature with values on our side: of one without, its missing values speak.
     differences
         One for each feature, the most drifted first.
     mean
@@ -173,12 +185,13 @@ def compare(  # noqa: PLR0913 - names of what it compares
     usual
         Value of the measure at a time when all was well, such as the same hour of last week.
     """
-    sides = paired(ours, theirs)
-    n, m = sides.totals
+    n, m = ours.total, theirs.total
     if not n or not m:
-        return Difference(feature, Level.INCONCLUSIVE, 0.0, math.inf, 1.0, 0.0, round(n), round(m), 0, usual)
-    value, null = measure(rule.statistic, sides)
+        return Difference(feature, Level.INCONCLUSIVE, 0.0, math.inf, 1.0, 0.0, n, m, 0, usual)
     alpha = share_of_alpha(rule.alpha, questions=questions, look=look)
+    if other_edges(ours, theirs):
+        return _at_least(feature, ours, theirs, rule, alpha, usual)
+    value, null = measure(rule.statistic, paired(ours, theirs))
     critical = null.critical(alpha) if null.freedom else 0.0
     level = _level(value, critical, rule, usual)
     # The scale is h times something that doesn't depend on n: solve critical(n) = act.
@@ -192,10 +205,34 @@ def compare(  # noqa: PLR0913 - names of what it compares
         critical=critical,
         p_value=null.p_value(value),
         beyond=null.beyond_chance(value),
-        ours=round(n),
-        theirs=round(m),
+        ours=n,
+        theirs=m,
         needed=needed,
         usual=usual,
+    )
+
+
+def _at_least(
+    feature: str, ours: Histogram, theirs: Histogram, rule: Rule, alpha: float, usual: float | None
+) -> Difference:
+    """Compare on different edges: only a difference that must be there whatever lies between them counts."""
+    distance, halves = apart_at_least(ours, theirs)
+    value, level = measure(rule.statistic, halves).value, Level.INCONCLUSIVE
+    critical = distance.null.critical(alpha)
+    if distance.value > critical:
+        level = _level(value, 0.0, rule, usual)
+    return Difference(
+        feature=feature,
+        level=Level.INCONCLUSIVE if level is Level.CLEAR else level,
+        value=value,
+        critical=critical,
+        p_value=distance.null.p_value(distance.value),
+        beyond=0.0,
+        ours=ours.total,
+        theirs=theirs.total,
+        needed=0,
+        usual=usual,
+        elsewhere=True,
     )
 
 
@@ -228,14 +265,15 @@ def compare_all(
     measured = [d for d in found if d.ours and d.theirs]
     if not measured:
         return Together(Level.INCONCLUSIVE, tuple(found), 0.0, 1.0)
-    mean = sum(d.beyond for d in measured) / len(measured)
-    p_value = combined([d.p_value for d in measured])
-    usually = [d.usual for d in measured if d.usual is not None]
-    whole = Level.CLEAR
+    whole, alike = Level.CLEAR, [d for d in measured if not d.elsewhere]
+    mean = sum(d.beyond for d in alike) / max(1, len(alike))
+    p_value = combined([d.p_value for d in alike])
+    usually = [d.usual for d in alike if d.usual is not None]
     if p_value <= share_of_alpha(rule.alpha, look=look):
         whole = _level(mean, 0.0, rule, sum(usually) / len(usually) if usually else None)
     ordered = sorted(found, key=lambda d: (_ORDER.index(d.level), -d.value, d.feature))
-    return Together(min((ordered[0].level, whole), key=_ORDER.index), tuple(ordered), mean, p_value)
+    worst = min((whole, *(d.level for d in found if d.ours)), key=_ORDER.index)
+    return Together(worst, tuple(ordered), mean, p_value)
 
 
 def _level(value: float, critical: float, rule: Rule, usual: float | None) -> Level:

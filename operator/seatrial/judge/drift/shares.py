@@ -2,7 +2,8 @@
 
 It takes both a difference that matters (``limit``, in shares of all observations) and evidence that it isn't chance:
 the test of :mod:`seatrial.judge.attribution`, which conditions on the faults of both sides and so needs no assumption
-about how many there usually are.
+about how many there usually are. No ratio is tolerated beside the limit: of values of which 70 % are usually missing,
+no more than 1.4 times as many ever could be.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def compare_shares(  # noqa: PLR0913 - names of what it compares
     ours, theirs
         The side in question, and what it is compared with.
     limit
-        How much larger our share may be, as a difference of shares, > 0.
+        How much larger our share may be, as a difference of shares, >= 0.
     alpha
         Probability of a false alarm over all questions and looks.
     questions, look
@@ -93,7 +94,7 @@ def compare_shares(  # noqa: PLR0913 - names of what it compares
         need = f"{said}; {_MIN_OBSERVATIONS} observations are needed"
         return Excess(feature, fault, Level.INCONCLUSIVE, ours, theirs, need)
     excess = ours.share - theirs.share
-    log_e = float(log_e_attribution(ours.total, ours.faulty, theirs.total, theirs.faulty)[0])
+    log_e = float(log_e_attribution(ours.total, ours.faulty, theirs.total, theirs.faulty, tolerated_ratio=1.0)[0])
     beyond = ours.faulty >= _MIN_FAULTS and log_e >= -math.log(share_of_alpha(alpha, questions=questions, look=look))
     level = Level.CLEAR
     if beyond and excess > limit / 2:

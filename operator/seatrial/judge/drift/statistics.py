@@ -7,16 +7,19 @@ measure        value                                             without drift
 =============  ================================================  ===================================================
 psi            sum (p - q) ln(p / q), shares smoothed            psi / h is chi-squared with bins - 1
 kl             sum p ln(p / q), shares smoothed                  2 kl / h is
-js             square root of the divergence in bits, 0 to 1     8 ln 2 js^2 / h is
+js             square root of the divergence in bits, 0 to 1     8 ln 2 js^2 / h is, given the bins' totals
 ks             largest distance of the cumulative shares         Smirnov; a lower bound of it on edges
 wasserstein    area between the cumulative shares, in standard   bounded by a weighted sum of chi-squared variables
                deviations of the other side
-chi-square     Cohen's w, root of sum (p - q)^2 / pooled         w^2 / h is chi-squared with bins - 1
+chi-square     Cohen's w, root of sum (p - q)^2 / pooled         w^2 / h is, given the bins' totals
 =============  ================================================  ===================================================
+
+Rare bins are joined for js and chi-square, and for total variation (:mod:`~seatrial.judge.drift.margins`), which bounds
+their value on all bins from below.
 
 PSI and KL would be infinite for an empty bin. Their counts are smoothed by Jeffreys' half observation, (c + 0.5) /
 (n + 0.5 bins), which vanishes as samples grow; a floor under the share, as it is often used, does not, and one empty
-bin of 5 % would add 0.31 to PSI by itself.
+bin of 5 % would add 0.31 to PSI by itself. It also keeps them on the safe side of their law when bins are rare.
 
 Categories have no order, so for ks and wasserstein their total variation stands in: the largest difference over any
 set of categories, which is also Wasserstein's distance when all categories are one apart.
@@ -33,6 +36,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from seatrial.judge.drift.chance import Null
+from seatrial.judge.drift.margins import LEAST_EXPECTED, joined, matched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -113,22 +117,41 @@ def _kl(sides: Paired, h: float) -> Measured:
 
 
 def _js(sides: Paired, h: float) -> Measured:
-    p, q = _shares(sides)
-    middle = (p + q) / 2
-    bits = sum(float((side[side > 0] * np.log2(side[side > 0] / middle[side > 0])).sum()) for side in (p, q))
-    return Measured(math.sqrt(max(0.0, bits / 2)), Null(_freedom(sides), h / (8 * math.log(2)), power=2))
+    sides = joined(sides)
+    bits = float(_js_bits(*_shares(sides)).sum())
+    return Measured(math.sqrt(max(0.0, bits)), matched(_js_bits, sides, h / (8 * math.log(2))))
+
+
+def _js_bits(p: Shares, q: Shares) -> Shares:
+    middle = np.where(p + q > 0, (p + q) / 2, 1.0)
+    parts = (side * np.log2(np.where(side > 0, side, middle) / middle) for side in (p, q))
+    bits: Shares = sum(parts, np.zeros_like(middle)) / 2
+    return bits
 
 
 def _chi_square(sides: Paired, h: float) -> Measured:
-    p, q = _shares(sides)
-    pooled = (sides.ours + sides.theirs) / (sides.ours + sides.theirs).sum()
-    return Measured(math.sqrt(float(((p - q) ** 2 / pooled).sum())), Null(_freedom(sides), h, power=2))
+    sides = joined(sides)
+    n, m = sides.totals
+
+    def squared(p: Shares, q: Shares) -> Shares:
+        pooled = (n * p + m * q) / (n + m)
+        parts: Shares = (p - q) ** 2 / np.where(pooled > 0, pooled, 1.0)
+        return parts
+
+    return Measured(math.sqrt(float(squared(*_shares(sides)).sum())), matched(squared, sides, h))
 
 
 def _total_variation(sides: Paired, h: float) -> Measured:
+    sides = joined(sides)
     p, q = _shares(sides)
-    # Cauchy and Schwarz: twice the total variation is at most Cohen's w.
-    return Measured(float(np.abs(p - q).sum()) / 2, Null(_freedom(sides), h / 4, power=2))
+    pooled = (sides.ours + sides.theirs) / sum(sides.totals)
+    # The largest of normal variables, one for each set of categories: its tail is that of the set that varies most
+    # (Borell, 1975). A chi variable has that tail, and with this freedom the mean.
+    rest = max(min(0.5, 1 - float(pooled.max())), min(0.5, LEAST_EXPECTED / min(sides.totals)))
+    largest = h * rest * (1 - rest)
+    mean = float(np.sqrt(h * pooled * (1 - pooled)).sum()) / math.sqrt(2 * math.pi)
+    freedom = mean**2 / largest + 0.5 if len(pooled) > 1 else 0
+    return Measured(float(np.abs(p - q).sum()) / 2, Null(freedom, largest, power=2))
 
 
 def _ks(sides: Paired, h: float) -> Measured:

@@ -25,6 +25,8 @@ CASES = [
     (Signals(None, predictions=ACT), "PredictionsMoved", Remedy.NOTIFY),
     (Signals(RANDOM, stable_away=ACT), "StableOutdated", Remedy.NOTIFY),
     (Signals(RANDOM, candidate_away=ACT), "TrainedElsewhere", Remedy.NOTIFY),
+    (Signals(RANDOM, apart=UNSURE, candidate_away=ACT), "CandidateAway", Remedy.NOTIFY),
+    (Signals(RANDOM, apart=WARN, candidate_away=ACT), "CandidateAway", Remedy.NOTIFY),
     (Signals(RANDOM, apart=WARN), "DriftWarning", Remedy.NOTIFY),
     (Signals(RANDOM, predictions=WARN), "DriftWarning", Remedy.NOTIFY),
 ]

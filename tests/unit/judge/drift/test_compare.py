@@ -138,18 +138,41 @@ def test_missing_values_count_when_they_matter_and_are_no_chance(ours: Part, the
     assert compare_shares("age", "missing", ours, theirs).level is level
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "level"),
+    [
+        (Part(2000, 2000), Part(5600, 8000), Level.ACT),  # all of them, where 70 % is usual
+        (Part(580, 2000), Part(1600, 8000), Level.ACT),  # 29 % against 20 %
+        (Part(1400, 2000), Part(5600, 8000), Level.CLEAR),
+    ],
+)
+def test_values_that_are_often_missing_are_blamed_as_well(ours: Part, theirs: Part, level: Level) -> None:
+    assert compare_shares("age", "missing", ours, theirs).level is level
+
+
+@pytest.mark.parametrize("share", [0.001, 0.1, 0.7, 0.99])
+def test_the_same_share_is_seldom_called_however_large_it_is(share: float) -> None:
+    rng = np.random.default_rng(6)
+    called = sum(
+        compare_shares(
+            "age", "missing", Part(rng.binomial(2000, share), 2000), Part(rng.binomial(8000, share), 8000), limit=0.0
+        ).level
+        is Level.ACT
+        for _ in range(500)
+    )
+    assert called <= 500 * 0.01 + 3 * np.sqrt(500 * 0.01)
+
+
 def test_a_histogram_is_drawn_in_as_many_characters_as_it_has_bins() -> None:
-    assert bars([0.0, 0.001, 0.5, 1.0]) == " ▁▄█"
-    assert bars([0.0, 0.0]) == "  "
+    assert bars([0.0, 0.001, 0.5, 1.0]) == "·▁▄█"
+    assert bars([0.0, 0.0]) == "··"
 
 
-def test_two_histograms_are_drawn_side_by_side() -> None:
-    ours = Histogram((2, 0, 2), edges=(0.0, 1.0, float("inf")))
-    theirs = Histogram((1, 1, 2), edges=(0.0, 1.0, float("inf")))
-    assert beside(ours, theirs, width=4) == [
-        "<= 0  ████  50%  ██    25%",
-        "<= 1         0%  ██    25%",
-        " > 1  ████  50%  ████  50%",
-    ]
-    named = beside(Histogram((3, 1), categories=("no", "yes")), Histogram((1,), categories=("yes",)), width=2)
-    assert named == [" no  ██  75%       0%", "yes  █   25%  ██ 100%"]
+def test_two_histograms_are_drawn_bin_by_bin() -> None:
+    ours = Histogram((2, 0, 2, 0), edges=(0.0, 1.0, 2.0, float("inf")))
+    theirs = Histogram((1, 1, 1, 1), edges=(0.0, 1.0, 3.0, float("inf")))
+    assert beside(ours, theirs) == ("█·█", "▄▄█")
+    named = beside(Histogram((3, 1), categories=("no", "yes")), Histogram((1,), categories=("yes",)))
+    assert named == ("█▃", "·█")
+    other = Histogram((1, 1, 1, 1), edges=(0.5, 1.5, 2.5, float("inf")))
+    assert beside(ours, other) == ("█·█·", "████")
