@@ -40,6 +40,7 @@ LABELS_OUTLAST = (
     "spec.strategy.watch: Invalid value: labels are watched for longer than `for`: "
     "both count from when the version has all requests"
 )
+OF_ONE_CLASS = "gaps of positive and of recall are about one class: name it in `class`; those of errors have none"
 RISING = "spec.strategy.steps: Invalid value: weights must rise from step to step: for example 1, 10, 50"
 
 ENDS = "freeze and override need `until`, the time at which they end; other commands have none"
@@ -451,9 +452,25 @@ BAD_SLOS: dict[str, tuple[dict[str, Any], str]] = {
     "alpha of one half": ({"spec__rollback__alpha": "0.5"}, f'"0.5": {ALPHA}'),
     "alpha 0": ({"spec__rollback__alpha": "0.0"}, f'"0.0": {ALPHA}'),
     "alpha in percent": ({"spec__rollback__alpha": "1%"}, f'"1%": {ALPHA}'),
-    "labels without a question": (
-        {"spec__labels": {"coverage": "20"}},
-        "labels are judged by calibration, brier or gaps: name at least one of them",
+    "gap of a class in errors": (
+        {"spec__labels": {"gaps": [{"slice": "region", "class": "fraud", "limit": "10"}]}},
+        OF_ONE_CLASS,
+    ),
+    "gap of positives of no class": (
+        {"spec__labels": {"gaps": [{"slice": "region", "of": "positive", "limit": "10"}]}},
+        OF_ONE_CLASS,
+    ),
+    "gap of recall of no class": (
+        {"spec__labels": {"gaps": [{"slice": "region", "of": "recall", "class": "", "limit": "10"}]}},
+        OF_ONE_CLASS,
+    ),
+    "gap of something else": (
+        {"spec__labels": {"gaps": [{"slice": "region", "of": "precision", "limit": "10"}]}},
+        'spec.labels.gaps[0].of: Unsupported value: "precision"',
+    ),
+    "one gap twice": (
+        {"spec__labels": {"gaps": [{"slice": "region", "limit": "10"}, {"slice": "region", "limit": "20"}]}},
+        "spec.labels.gaps[1]: Duplicate value",
     ),
     "calibration in percent": (
         {"spec__labels": {"calibration": "5"}},
@@ -581,11 +598,17 @@ GOOD: dict[str, dict[str, Any]] = {
         spec__labels={
             "calibration": "0.05",
             "brier": "0.2",
-            "gaps": [{"slice": "region", "limit": "10", "reference": "north"}],
+            "gaps": [
+                {"slice": "region", "limit": "10", "reference": "north"},
+                {"slice": "region", "of": "positive", "class": "fraud", "limit": "20"},
+                {"slice": "region", "of": "recall", "class": "fraud", "limit": "5"},
+            ],
             "coverage": "15",
             "action": "rollback",
         },
     ),
+    "labels that are only to be enough": changed(SLO, spec__labels={"coverage": "20"}),
+    "labels by default": changed(SLO, spec__labels={}),
     "a cap by OpenCost": changed(
         SLO, spec__cost={"objective": "availability", "perThousand": "0.40", "prices": "opencost"}
     ),

@@ -28,39 +28,54 @@ if TYPE_CHECKING:
     from tests.prometheus.server import PrometheusServer
 
 LABELS = Labels.model_validate(
-    {"calibration": "0.05", "brier": "0.2", "gaps": [{"slice": "region", "limit": "10"}], "coverage": "50"}
+    {
+        "calibration": "0.05",
+        "brier": "0.2",
+        "gaps": [
+            {"slice": "region", "limit": "10"},
+            {"slice": "region", "of": "positive", "class": "yes", "limit": "10"},
+            {"slice": "region", "of": "recall", "class": "yes", "limit": "10"},
+        ],
+        "coverage": "50",
+    }
 )
+MATURITY_S = 150.0
+"""Longer than the longest step: labels act in the watch, although they come after 40 s."""
+ALWAYS = {"north": 1.0, "south": 1.0}
 ROWS = 6000
 REGIONS = ("north", "south")
 
 
-def told(version: str, right: dict[str, float], confidence: float) -> tuple[list[Prediction], list[Label]]:
-    """Let a version answer so often right in each region, with so much confidence; four of five get a label."""
+def told(
+    version: str, right: dict[str, float], confidence: float, yes: dict[str, float] = ALWAYS
+) -> tuple[list[Prediction], list[Label]]:
+    """Let a version say yes and be right so often in each region, with so much confidence; four of five get a label."""
     rng = np.random.default_rng(5)
     predictions, labels = [], []
     now_s = time.time()
     for row in range(ROWS):
         region = REGIONS[row % 2]
+        said, other = ("yes", "no") if rng.random() < yes[region] else ("no", "yes")
         predictions.append(
             Prediction(
                 f"{version}-{row}",
                 "model",
                 version,
-                now_s - 100,
-                "yes",
+                now_s - 200,
+                said,
                 confidence=confidence,
                 slices={"region": region},
             )
         )
         if rng.random() < 0.8:
-            labels.append(Label(f"{version}-{row}", "yes" if rng.random() < right[region] else "no", now_s - 60))
+            labels.append(Label(f"{version}-{row}", said if rng.random() < right[region] else other, now_s - 160))
     return predictions, labels
 
 
 @pytest.fixture
 def joiner(tmp_path: Path) -> Joiner:
     truth = Truth(classes=("yes", "no"), slices={"region": REGIONS})
-    return Joiner(tmp_path / "joiner.db", "scorer", truth, maturity_s=1, keep_s=86_400)
+    return Joiner(tmp_path / "joiner.db", "scorer", truth, maturity_s=MATURITY_S, keep_s=86_400)
 
 
 async def looked(joiner: Joiner, pods: Pods, server: PrometheusServer) -> LabelStatus:
@@ -86,9 +101,10 @@ async def test_a_version_that_keeps_its_limits(joiner: Joiner, pods: Pods, serve
     joiner.label(labels)
     found = await looked(joiner, pods, server)
     assert {f.name: f.verdict for f in found.findings} == dict.fromkeys(
-        ("coverage", "calibration", "brier", "region"), "Healthy"
+        ("coverage", "calibration", "brier", "region", "region (positive of yes)", "region (recall of yes)"), "Healthy"
     ), found
-    assert (found.acts, found.verdict) == ("step", "Healthy")
+    assert (found.acts, found.verdict) == ("watch", "Healthy")
+    assert found.timing.startswith("labels are counted 2m30s after a prediction")
     assert found.findings[0].sentence.startswith(f"{len(labels):,} of {ROWS:,} matured predictions have a label")
 
 
@@ -97,9 +113,20 @@ async def test_a_version_that_is_too_sure_and_unfair(joiner: Joiner, pods: Pods,
     joiner.tell(predictions)
     joiner.label(labels)
     found = await looked(joiner, pods, server)
-    verdicts = {f.name: f.verdict for f in found.findings}
+    verdicts = {f.name: f.verdict for f in found.findings if "(" not in f.name}
     assert verdicts == {"coverage": "Healthy", "calibration": "Burning", "brier": "Burning", "region": "Burning"}, found
     assert found.verdict == "Burning"
+
+
+async def test_a_version_that_is_right_alike_and_says_yes_unlike(
+    joiner: Joiner, pods: Pods, server: PrometheusServer
+) -> None:
+    predictions, labels = told(b.B.hash, {"north": 0.9, "south": 0.9}, 0.9, {"north": 0.8, "south": 0.4})
+    joiner.tell(predictions)
+    joiner.label(labels)
+    found = await looked(joiner, pods, server)
+    verdicts = {f.name: f.verdict for f in found.findings}
+    assert (verdicts["region"], verdicts["region (positive of yes)"]) == ("Healthy", "Burning"), found
 
 
 async def test_a_joiner_that_two_jobs_scrape_is_counted_once(

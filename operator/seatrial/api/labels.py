@@ -21,40 +21,48 @@ Limit = Annotated[
 
 
 class Gap(ApiModel):
-    """How far groups may be apart in their shares of wrong answers."""
-
-    slice: Annotated[str, Field(min_length=1, max_length=63)]
-    """Name of a slice that the joiner counts by, such as region."""
-    limit: Annotated[
-        Decimal,
-        PlainSerializer(str, return_type=str),
-        percentage("the limit of a gap is in percentage points from 0 to 99, such as '10'"),
-    ]
-    """Percentage points by which the shares of wrong answers of two groups may differ."""
-    reference: Annotated[str, Field(max_length=63)] = ""
-    """Only gaps to this group count; any two groups when empty."""
-
-
-class Labels(ApiModel):
-    """What labels must show beyond shares of good events. It takes the series of the joiner."""
+    """How far groups may be apart: in their shares of wrong answers, or in how one class is predicted or found."""
 
     model_config = ConfigDict(
         **CONFIG,
         json_schema_extra={
             "x-kubernetes-validations": [
                 rule(
-                    "has(self.calibration) || has(self.brier) || (has(self.gaps) && size(self.gaps) > 0)",
-                    "labels are judged by calibration, brier or gaps: name at least one of them",
+                    "(self.of == 'errors') == (self.class == '')",
+                    "gaps of positive and of recall are about one class: name it in `class`; those of errors have none",
                 )
             ]
         },
     )
 
+    slice: Annotated[str, Field(min_length=1, max_length=63)]
+    """Name of a slice that the joiner counts by, such as region."""
+    of: Literal["errors", "positive", "recall"] = "errors"
+    """What is compared: shares of wrong answers; of predictions of a class; or of the actual cases of it that were
+    predicted so."""
+    class_: Annotated[str, Field(alias="class", max_length=63)] = ""
+    """The positive class, as the joiner was told it; only with positive and recall."""
+    limit: Annotated[
+        Decimal,
+        PlainSerializer(str, return_type=str),
+        percentage("the limit of a gap is in percentage points from 0 to 99, such as '10'"),
+    ]
+    """Percentage points by which the shares of two groups may differ."""
+    reference: Annotated[str, Field(max_length=63)] = ""
+    """Only gaps to this group count; any two groups when empty."""
+
+
+class Labels(ApiModel):
+    """What labels must show beyond shares of good events. It takes the series of the joiner.
+
+    Coverage is asked of all labels: below it neither these questions nor objectives that count labels blame a version.
+    """
+
     calibration: Limit | None = None
     """The highest expected calibration error: how far stated confidence may be from the share of right answers."""
     brier: Limit | None = None
     """The highest Brier score: the mean of (confidence - right) squared."""
-    gaps: Annotated[list[Gap], Field(max_length=8, json_schema_extra=keyed_by("slice"))] = []  # noqa: RUF012 - pydantic copies it
+    gaps: Annotated[list[Gap], Field(max_length=8, json_schema_extra=keyed_by("slice", "of"))] = []  # noqa: RUF012 - pydantic copies it
     """How far groups may be apart."""
     coverage: Annotated[
         Decimal,
@@ -71,6 +79,11 @@ class Labels(ApiModel):
     action: Literal["rollback", "notify"] = "notify"
     """What a broken limit leads to while the version is on trial or watched: rollback, or only to be told."""
 
+    @property
+    def asks(self) -> bool:
+        """Whether anything is asked besides coverage."""
+        return self.calibration is not None or self.brier is not None or bool(self.gaps)
+
 
 @dataclass(frozen=True, slots=True)
 class LabelFinding:
@@ -79,7 +92,7 @@ class LabelFinding:
     __pydantic_config__ = CONFIG
 
     name: str
-    """Coverage, Calibration, Brier, or the slice of a gap."""
+    """coverage, calibration, brier, or the slice of a gap and what the gap is of."""
     verdict: str
     """Healthy, Burning, Inconclusive or NoData."""
     sentence: str
@@ -105,8 +118,13 @@ class LabelStatus:
     sentence: str
     """The worst finding in plain words."""
     acts: str
-    """When labels come early enough to act: step, watch, cold or later; learnt from their delay."""
+    """When labels come early enough to act: step, watch, cold, later, or unknown while none has come; learnt from their
+    delay and the joiner's maturity."""
     action: str
     """What a broken limit leads to: rollback or notify."""
     findings: Annotated[tuple[LabelFinding, ...], Field(max_length=12)] = ()
     """One for each question."""
+    uncovered: str = ""
+    """Why labels are not held against the version yet: too few of its predictions have one. Empty when they may be."""
+    timing: str = ""
+    """How long after a prediction its label counts, and what that means; empty while no label has come."""

@@ -167,12 +167,15 @@ def structural(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, A
 
 
 def without(keys: frozenset[str], schema: dict[str, Any]) -> dict[str, Any]:
-    """Leave keywords out of a structural schema, all the way down."""
+    """Leave keywords out of a structural schema, all the way down; no list stays keyed by what may then be missing."""
     kept = {key: value for key, value in schema.items() if key not in keys}
     if "properties" in kept:
         kept["properties"] = {name: without(keys, part) for name, part in kept["properties"].items()}
     if "items" in kept:
         kept["items"] = without(keys, kept["items"])
+        if not set(kept.get("x-kubernetes-list-map-keys", ())) <= set(kept["items"].get("required", ())):
+            del kept["x-kubernetes-list-map-keys"]
+            kept["x-kubernetes-list-type"] = "atomic"
     return kept
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seatrial.api.labels import Labels
 from seatrial.controller.asking import asking
 from seatrial.controller.rounds import rounds
-from seatrial.rollout.labels import assess_labels, judged_version, shown_labels
+from seatrial.rollout.labels import assess_labels, shown_labels, versions_of
 
 if TYPE_CHECKING:
     import asyncio
@@ -66,13 +67,14 @@ class LabelLooks:
         present = {key for key, _, _ in asked}
         for key in [key for key in self._found if key not in present]:
             del self._found[key]
-        versions = {version for _, _, status in asked if (version := judged_version(status))}
+        versions = {version for _, _, status in asked for version in versions_of(status)}
         if not versions:
             return
         readings = await self._source.read_labels(versions, self._clock())
         for key, labels, status in asked:
             try:
-                found = assess_labels(labels, *key, status, readings)
+                known = replace(status, labels=self._found.get(key, status.labels))
+                found = assess_labels(labels, *key, known, readings)
             except Exception:  # noqa: BLE001 - a bug about one model must not end labels for all others
                 self._telemetry.bug(f"labels of {'/'.join(key)}")
                 continue

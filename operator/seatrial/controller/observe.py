@@ -22,12 +22,14 @@ from seatrial.rollout.aftermath import late_request, weigh_late
 from seatrial.rollout.budgets import granted_by, least, paging, service_of
 from seatrial.rollout.counts import request_for
 from seatrial.rollout.evidence import weigh
+from seatrial.rollout.label_objectives import covered
 from seatrial.rollout.wish import commands_of, wish_of
 from seatrial.rollout.world import Refusal, Wish, Workload, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from seatrial.api.labels import LabelStatus
     from seatrial.api.trial import CheckRun, ObjectiveEvidence, Trial
     from seatrial.controller.cache import Cache, Raw
     from seatrial.controller.configs import Configs
@@ -157,6 +159,7 @@ class Observer:
                 fresh_s=self._fresh_s,
                 service=_services(status.trial, budgets),
             )
+            evidence = covered(evidence, status.trial.plan, status.candidate.hash, self._labels(key, status))
         world = World(
             now_s=self._clock(),
             generation=meta["generation"],
@@ -196,7 +199,12 @@ class Observer:
             return ()
         measured = await self._senses.metrics.measure(request)
         self._senses.metrics.forget(*key)
-        return weigh_late(watch, measured, fresh_s=self._fresh_s, service=_services(watch.trial, budgets))
+        late = weigh_late(watch, measured, fresh_s=self._fresh_s, service=_services(watch.trial, budgets))
+        return covered(late, watch.trial.plan, watch.trial.version.hash, self._labels(key, status))
+
+    def _labels(self, key: Key, status: ModelDeploymentStatus) -> LabelStatus | None:
+        """Recall what labels say; until the first look since the operator started, what is written down."""
+        return self._findings.labels.get(key) or status.labels
 
     async def _attested(self, raw: Raw, status: ModelDeploymentStatus) -> bool:
         """Ask whether names under commands are proven, only while a command waits: at rest nothing is read."""

@@ -12,9 +12,11 @@ don't speak for all.
 * *Expected calibration error* (ECE): how far stated confidence is from the share of right answers, averaged over bins.
   It is above 0 by chance alone, so it counts only when it is above its limit by more than chance adds with so few
   labels.
-* *Gap* between groups: the largest difference of their shares of wrong answers. Each group has a confidence sequence
-  (beta mixture; Robbins 1970), which holds at all looks; alpha is shared by the groups. The gap counts when even the
-  nearest ends of two intervals are further apart than the limit, and is refuted when the furthest ends are nearer.
+* *Gap* between groups: the largest difference of their shares of wrong answers, of predictions of a class (demographic
+  parity) or of its actual cases that were found (equal opportunity; Hardt, Price and Srebro 2016). Each group has a
+  confidence sequence (beta mixture; Robbins 1970), which holds at all looks; alpha is shared by the groups. The gap
+  counts when even the nearest ends of two intervals are further apart than the limit, and is refuted when the furthest
+  ends are nearer.
 """
 
 from __future__ import annotations
@@ -61,15 +63,17 @@ class When(StrEnum):
     """After that, while the old version is kept without pods: it is started again."""
     LATER = "later"
     """After that: a person may still return to a version that is kept."""
+    UNKNOWN = "unknown"
+    """Nobody knows: no label has come yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Labelled predictions of one group, 0 <= wrong <= total."""
+    """Labelled predictions of one group, and how many of them had what is compared: 0 <= hits <= total."""
 
     name: str
     total: int
-    wrong: int
+    hits: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +109,12 @@ def when(delay_s: float | None, *, step_s: float, watch_s: float, cold_s: float 
     Parameters
     ----------
     delay_s
-        The 95 % quantile of the label delay, in seconds; None while no label has come: then they are taken for late.
+        How long after a prediction its label counts, in seconds; None while no label has come.
     step_s, watch_s, cold_s
         How long the longest step, the watch and the watch of labels last, in seconds; both watches begin together.
     """
     if delay_s is None:
-        return When.LATER
+        return When.UNKNOWN
     ends_s = {When.STEP: step_s, When.WATCH: step_s + watch_s, When.COLD: step_s + cold_s}
     return next((act for act, end_s in ends_s.items() if delay_s <= end_s), When.LATER)
 
@@ -223,8 +227,10 @@ def _scatter(one: Bin) -> float:
     return _variance(one.total, (one.right + 0.5) / (one.total + 1))
 
 
-def judge_gap(groups: Sequence[Group], *, limit: float, alpha: float = 0.01, reference: str = "") -> LabelJudgement:
-    """Compare the shares of wrong answers of all groups, at every look.
+def judge_gap(
+    groups: Sequence[Group], *, limit: float, alpha: float = 0.01, reference: str = "", what: str = "wrong"
+) -> LabelJudgement:
+    """Compare the shares of all groups, at every look.
 
     Parameters
     ----------
@@ -236,17 +242,19 @@ def judge_gap(groups: Sequence[Group], *, limit: float, alpha: float = 0.01, ref
         Probability of ever blaming groups that differ by no more.
     reference
         Only gaps to this group count, in either direction; any two groups when empty.
+    what
+        What is compared, in words that follow a percentage.
     """
     met = [group for group in groups if group.total]
     if len(met) < 2 or (reference and reference not in {group.name for group in met}):  # noqa: PLR2004 - a gap has two sides
         return LabelJudgement(Verdict.NoData, 0.0, limit, "labels of two groups are needed to compare them")
-    ends = {group.name: share_interval(group.wrong, group.total, alpha / len(groups)) for group in met}
+    ends = {group.name: share_interval(group.hits, group.total, alpha / len(groups)) for group in met}
     pairs = [(a, b) for a in met for b in met if a is not b and (not reference or reference in {a.name, b.name})]
     a, b = max(pairs, key=lambda pair: _share(pair[0]) - _share(pair[1]))
     gap = _share(a) - _share(b)
     said = (
-        f"{a.name} {sentences.percent(_share(a))} wrong ({a.wrong:,} of {a.total:,}), "
-        f"{b.name} {sentences.percent(_share(b))} ({b.wrong:,} of {b.total:,})"
+        f"{a.name} {sentences.percent(_share(a))} {what} ({a.hits:,} of {a.total:,}), "
+        f"{b.name} {sentences.percent(_share(b))} ({b.hits:,} of {b.total:,})"
     )
     if any(ends[x.name][0] - ends[y.name][1] > limit for x, y in pairs):
         why = f"{said}: further apart than {sentences.percent(limit)}, beyond chance"
@@ -288,4 +296,4 @@ def _edge(outside: Callable[[float], bool], far: float, near: float) -> float:
 
 
 def _share(group: Group) -> float:
-    return group.wrong / group.total
+    return group.hits / group.total

@@ -8,10 +8,27 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from seatrial.judge.labels import Bin, Group
+    from seatrial.judge.labels import Bin
 
     Owner = tuple[str, str, str]
     """Namespace, ModelDeployment and hash of the version."""
+
+
+@dataclass(frozen=True, slots=True)
+class SliceCounts:
+    """Labelled predictions of one group, by class; the only class of numbers is ``""``.
+
+    Attributes
+    ----------
+    right, wrong
+        By actual class: predictions that turned out right, and those that did not.
+    predicted
+        By predicted class: all of them.
+    """
+
+    right: Mapping[str, int] = field(default_factory=dict)
+    wrong: Mapping[str, int] = field(default_factory=dict)
+    predicted: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +46,9 @@ class LabelCounts:
     squared_errors
         Sum of (confidence - right)^2.
     slices
-        By name of the slice: labelled predictions of each group.
+        By name of the slice and of the group.
+    maturity_s
+        Age at which the joiner scores a prediction, in seconds; 0 when it doesn't say.
     """
 
     matured: int = 0
@@ -37,7 +56,8 @@ class LabelCounts:
     delays: tuple[tuple[float, float], ...] = ()
     bins: tuple[Bin, ...] = ()
     squared_errors: float = 0.0
-    slices: Mapping[str, tuple[Group, ...]] = field(default_factory=dict)
+    slices: Mapping[str, Mapping[str, SliceCounts]] = field(default_factory=dict)
+    maturity_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,8 @@ from seatrial.judge.types import Verdict
 from seatrial.rollout import guards
 from seatrial.rollout.counts import request_for
 from seatrial.rollout.evidence import weigh
-from seatrial.rollout.labels import labelled, limit_broken
+from seatrial.rollout.label_objectives import labelled
+from seatrial.rollout.labels import limit_broken
 from seatrial.rollout.undecided import action_on
 
 if TYPE_CHECKING:

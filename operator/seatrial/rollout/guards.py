@@ -12,7 +12,7 @@ from seatrial.api.fields import format_duration
 from seatrial.api.status import Phase
 from seatrial.judge.types import Verdict
 from seatrial.rollout.blame import held_by_drift
-from seatrial.rollout.labels import labelled
+from seatrial.rollout.label_objectives import AFTER_WATCH, labelled, unhurried
 from seatrial.rollout.seaworthy import all_available, mismatch, model_waits, ready_to_serve, seen
 from seatrial.rollout.steps import current_step, described, has_traffic, on_trial
 from seatrial.rollout.target import ALL, division, intended_weight
@@ -189,7 +189,7 @@ def watch_over(status: ModelDeploymentStatus, world: World) -> str | None:
     past_s = world.now_s - trial.step_since - trial.plan.watch.for_
     unknown = [e for e in world.evidence if e.verdict in {Verdict.NoData, Verdict.Unavailable, Verdict.Environment}]
     # Labels that come late have a time of their own.
-    later = labelled(trial.plan) if trial.plan.watch.labels is not None else ()
+    later = labelled(trial.plan) if trial.plan.watch.labels is not None else unhurried(status, AFTER_WATCH)
     blind = any(entry.key not in later for entry in unknown)
     if past_s < 0 or (blind and past_s < trial.plan.undecided.deadline and not world.observing):
         return None

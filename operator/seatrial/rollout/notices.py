@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from seatrial.api.fields import format_time
 from seatrial.judge.types import Verdict
 from seatrial.rollout.decision import Notice
+from seatrial.rollout.labels import UNACTED
 from seatrial.rollout.retrain import WAITING, waits
 from seatrial.rollout.undecided import action_on
 
@@ -43,7 +44,7 @@ def _conditions(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> 
         had = old.get(condition.type)
         if condition.type not in TOLD or (had and (had.status, had.reason) == (condition.status, condition.reason)):
             continue
-        if condition.status == "False":
+        if condition.status == "False" or condition.reason == UNACTED:
             yield Notice("Warning", condition.reason, condition.message)
         elif condition.status == "True" and had and had.status == "False":
             yield Notice("Normal", condition.reason, condition.message)

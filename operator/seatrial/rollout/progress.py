@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from seatrial.api.fields import format_duration, format_time
 from seatrial.api.status import Phase
-from seatrial.judge.types import Verdict
 from seatrial.rollout import guards, seaworthy
 from seatrial.rollout.aftermath import watched_labels
 from seatrial.rollout.blame import held_by_drift
 from seatrial.rollout.steps import current_step, described
 from seatrial.rollout.target import intended_weight
+from seatrial.rollout.undecided import blocking, worst_of
 from seatrial.rollout.world import Refusal
 
 if TYPE_CHECKING:
@@ -109,9 +109,10 @@ def _on_trial(status: ModelDeploymentStatus, world: World, worst: ObjectiveEvide
         return "False", drift.cause, f"{where}, held: {drift.sentence}{frozen}"
     if trial.experiment:
         return _comparing(trial.experiment, where, frozen)
+    held = worst_of(blocking(status, world))
+    if held and world.now_s - trial.step_since >= step.lasts_s:
+        return "False", held.verdict, f"{where}, held: {held.key}: {held.sentence}{frozen}"
     said = f"{worst.key}: {worst.sentence}" if worst else "nothing was measured yet"
-    if worst and worst.verdict != Verdict.Healthy and world.now_s - trial.step_since >= step.lasts_s:
-        return "False", worst.verdict, f"{where}, held: {said}{frozen}"
     return "True", "Judging", f"{where} for {format_duration(step.lasts_s)}: {said}{frozen}"
 
 

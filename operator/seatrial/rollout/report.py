@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from seatrial.api.conditions import Condition
 from seatrial.api.status import Phase
-from seatrial.judge.judge import SEVERITY
 from seatrial.judge.split import SplitStep, check_split
 from seatrial.judge.types import Verdict
 from seatrial.rollout import adoption, seaworthy
@@ -15,16 +14,16 @@ from seatrial.rollout.aftermath import way_back
 from seatrial.rollout.blame import drift_free
 from seatrial.rollout.cost import cost_in_bounds
 from seatrial.rollout.fallback import why_active
-from seatrial.rollout.labels import labels_good
+from seatrial.rollout.labels import frozen_plan, labels_good
 from seatrial.rollout.progress import progress
 from seatrial.rollout.seen import requests_of
 from seatrial.rollout.steps import current_step
 from seatrial.rollout.target import ALL, intended_weight
+from seatrial.rollout.undecided import worst_of
 from seatrial.rollout.world import Refusal
 
 if TYPE_CHECKING:
     from seatrial.api.status import ModelDeploymentStatus
-    from seatrial.api.trial import ObjectiveEvidence
     from seatrial.rollout.decision import Target
     from seatrial.rollout.world import World
 
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
 def report(status: ModelDeploymentStatus, world: World, wanted: Target) -> ModelDeploymentStatus:
     """Fill in everything of a status that only tells what the rest of it means."""
-    worst = _worst(status.trial.evidence if status.trial else ())
+    worst = worst_of(status.trial.evidence if status.trial else ())
     progressing = progress(status, world, worst)
     found = {
         "Accepted": _accepted(world),
@@ -49,7 +48,7 @@ def report(status: ModelDeploymentStatus, world: World, wanted: Target) -> Model
     if status.trial and status.trial.plan.cost:
         found["CostInBounds"] = cost_in_bounds(status.trial)
     if status.labels:
-        found["LabelsGood"] = labels_good(status.labels)
+        found["LabelsGood"] = labels_good(status.labels, awaited=frozen_plan(status) is not None)
     if status.adoption and world.incumbent:
         found["Adopted"] = adoption.told(status.adoption, world.incumbent)
     return replace(
@@ -72,14 +71,6 @@ def _condition(
     old = next((c for c in status.conditions if c.type == kind), None)
     since = old.last_transition_time if old and old.status == value else world.now_s
     return Condition(kind, value, reason, message, since, world.generation)
-
-
-def _worst(evidence: tuple[ObjectiveEvidence, ...]) -> ObjectiveEvidence | None:
-    return min(
-        (entry for entry in evidence if entry.verdict),
-        key=lambda entry: (SEVERITY.index(Verdict(entry.verdict)), -entry.e_value),
-        default=None,
-    )
 
 
 def _step(status: ModelDeploymentStatus) -> str:

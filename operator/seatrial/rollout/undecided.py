@@ -13,10 +13,13 @@ from seatrial.api.fields import format_duration
 from seatrial.api.status import Phase
 from seatrial.judge.judge import SEVERITY
 from seatrial.judge.types import Verdict
+from seatrial.rollout.label_objectives import unhurried, waits
 from seatrial.rollout.steps import current_step, on_trial
 from seatrial.rollout.world import Wish
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from seatrial.api.status import ModelDeploymentStatus
     from seatrial.api.strategy import Policy, Undecided
     from seatrial.api.trial import ObjectiveEvidence, Trial
@@ -24,17 +27,27 @@ if TYPE_CHECKING:
 
 
 def blocking(status: ModelDeploymentStatus, world: World) -> tuple[ObjectiveEvidence, ...]:
-    """Find the objectives that keep a step from being passed."""
+    """Find the objectives that keep a step from being passed: those that it names, or all whose word may come in it."""
     if world.observing or world.override:
         return ()
     step = current_step(status)
     asked = step.healthy if step else None
+    later = unhurried(status)
     return tuple(
         entry
         for entry in world.evidence
         if entry.verdict != Verdict.Healthy
         and action_on(status.trial, entry) != "notify"
-        and (asked is None or entry.key in asked)
+        and (not waits(entry, later) if asked is None else entry.key in asked)
+    )
+
+
+def worst_of(evidence: Iterable[ObjectiveEvidence]) -> ObjectiveEvidence | None:
+    """Find the objective that says most against the version."""
+    return min(
+        (entry for entry in evidence if entry.verdict),
+        key=lambda entry: (SEVERITY.index(Verdict(entry.verdict)), -entry.e_value),
+        default=None,
     )
 
 

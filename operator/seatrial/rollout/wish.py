@@ -123,13 +123,13 @@ def commands_of(spec: Mapping[str, Any]) -> tuple[Command, ...]:
 
 def _labels_to_watch(watch: Watch | None, objectives: list[PlannedObjective], labels: Labels | None) -> None:
     """Refuse to watch labels that nobody judges."""
-    if not watch or watch.labels is None or labels:
+    if not watch or watch.labels is None or (labels and labels.asks):
         return
     if not any(planned.objective.sli.template in LABELLED for planned in objectives):
         templates = " or ".join(sorted(LABELLED))
         raise ValueError(
             f"strategy.watch.labels waits for labels, but no ModelSLO judges any: it takes an objective with template "
-            f"{templates}, or labels"
+            f"{templates}, or labels with calibration, brier or gaps"
         )
 
 

@@ -46,7 +46,7 @@ def looks(status: ModelDeploymentStatus, joiner: Joiner, found: dict[Key, LabelS
 async def test_the_candidate_is_judged_and_its_model_is_woken_once() -> None:
     joiner, found, woken = Joiner(0.4), {}, []  # type: tuple[Joiner, dict[Key, LabelStatus], list[Key]]
     await looks(b.watching(), joiner, found, woken).round()
-    assert joiner.asked == [{b.B.hash}]
+    assert joiner.asked == [{b.A.hash, b.B.hash}]
     assert (found[KEY].verdict, found[KEY].action, woken) == ("Burning", "rollback", [KEY])
     await looks(replace(b.watching(), labels=found[KEY]), joiner, found, woken).round()
     assert woken == [KEY]

@@ -30,8 +30,8 @@ def test_labels_act_as_soon_as_they_come(delay_s: float, expected: When) -> None
     assert when(delay_s, step_s=600, watch_s=86_400) is expected
 
 
-def test_labels_that_never_came_are_taken_for_late() -> None:
-    assert when(delay_quantile([]), step_s=600, watch_s=86_400) is When.LATER
+def test_nobody_knows_when_labels_act_that_never_came() -> None:
+    assert when(delay_quantile([]), step_s=600, watch_s=86_400) is When.UNKNOWN
 
 
 def test_the_delay_is_learnt_from_its_histogram() -> None:
