@@ -22,6 +22,11 @@ class Relay:
         self._open.set()
         self._writers: set[asyncio.StreamWriter] = set()
 
+    @property
+    def connections(self) -> int:
+        """Connections that go through it now."""
+        return len(self._writers) // 2
+
     def hang(self) -> None:
         """Take bytes from now on and let none through, in either direction."""
         self._open.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 import re
@@ -246,3 +247,27 @@ async def test_without_credentials_it_says_what_is_missing(tmp_path: Path, monke
     with pytest.raises(Refused, match="set KUBECONFIG"):
         async with Kube():
             pass
+
+
+async def test_calls_wait_in_line_but_for_those_that_decide_about_traffic_and_the_lead(
+    api_server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hundreds of models that begin together must not make each other fail, nor take the lead from the operator."""
+    async with Relay(int(api_server.url.rpartition(":")[2])).running() as relay:
+        monkeypatch.setenv("KUBECONFIG", str(relay.kubeconfig(api_server.kubeconfig, tmp_path)))
+        async with Kube(deadline_s=2.0) as kube:
+            relay.hang()
+            calls = [asyncio.create_task(kube.get("Service", "default", f"s{number}")) for number in range(30)]
+            await asyncio.sleep(1.0)
+            in_line = relay.connections
+            assert in_line < len(calls)
+            lead = asyncio.create_task(kube.get("Lease", "default", "none"))
+            route = asyncio.create_task(kube.get("HTTPRoute", "default", "none"))
+            await asyncio.sleep(0.5)
+            assert relay.connections == in_line + 2
+            await asyncio.wait(calls[:in_line])
+            relay.resume()
+            answers = await asyncio.gather(*calls, return_exceptions=True)
+            assert [type(answer) for answer in answers[:in_line]] == [Unavailable] * in_line
+            assert answers[in_line:] == [None] * (len(calls) - in_line), "their time began with their turn"
+            await asyncio.gather(lead, route, return_exceptions=True)

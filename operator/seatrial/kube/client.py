@@ -13,6 +13,7 @@ template has to reach the API server exactly as its owner wrote it. Four facts o
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 from datetime import UTC, datetime
@@ -33,18 +34,23 @@ if TYPE_CHECKING:
 FIELD_MANAGER = "seatrial"
 REPORTING_CONTROLLER = "seatrial.dev/operator"
 
+_AT_A_TIME = 24
+"""Calls that are under way at the same time: with more of them a busy API server answers each so late that all fail."""
+_AT_ONCE = frozenset({"HTTPRoute", "Lease"})
+"""Kinds whose calls, like those that write a status, never wait in line: rollbacks and the lead depend on them."""
 _LONGEST_NOTE = 1024  # what events.k8s.io/v1 allows for a note; kubectl wraps nothing, so longer ones help nobody
 
 
 class Kube:
     """A connection to the API server; an asynchronous context manager.
 
-    Every method raises only the errors of :mod:`seatrial.kube.errors`, and none waits longer than ``deadline_s``.
+    Every method raises only the errors of :mod:`seatrial.kube.errors`. Many calls at once wait in line, so hundreds of
+    models that begin together get their turn one after another; what decides about traffic and the lead doesn't wait.
 
     Parameters
     ----------
     deadline_s
-        Seconds that one call may take, from connecting to the last byte of the answer.
+        Seconds that one call may take once it is its turn, from connecting to the last byte of the answer.
     context
         Name of the context in the kubeconfig; the current one when absent.
     """
@@ -54,6 +60,7 @@ class Kube:
         self._context = context
         self.namespace = "default"
         self._client: ApiClient | None = None
+        self._line = asyncio.Semaphore(_AT_A_TIME)
 
     async def __aenter__(self) -> Self:
         """Read the credentials: ``KUBECONFIG`` when set, then the pod's service account, then ``~/.kube/config``.
@@ -89,7 +96,7 @@ class Kube:
         """Read one object, of the whole cluster when ``namespace`` is None; None when there is none."""
         doing = f"read {kind} {namespace}/{name}" if namespace else f"read {kind} {name}"
         try:
-            return await self._call("GET", RESOURCES[kind].path(namespace, name), doing)
+            return await self._call("GET", RESOURCES[kind].path(namespace, name), doing, waits=kind not in _AT_ONCE)
         except Gone:
             return None
 
@@ -108,7 +115,8 @@ class Kube:
         """Create an object; ``Conflict`` when one of that name exists already."""
         namespace = manifest["metadata"]["namespace"]
         path = RESOURCES[manifest["kind"]].path(namespace)
-        return await self._call("POST", path, f"create {_title(manifest)}", body=manifest)
+        waits = manifest["kind"] not in _AT_ONCE
+        return await self._call("POST", path, f"create {_title(manifest)}", body=manifest, waits=waits)
 
     async def replace(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Replace an object if it is still the one that was read (its ``resourceVersion``), else raise ``Conflict``."""
@@ -144,9 +152,9 @@ class Kube:
         """
         path = RESOURCES[manifest["kind"]].path(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
         query = {"fieldManager": FIELD_MANAGER, "force": "true" if force else "false"}
-        kind = "application/apply-patch+yaml"
+        kind, waits = "application/apply-patch+yaml", manifest["kind"] not in _AT_ONCE
         return await self._call(
-            "PATCH", path, f"apply {_title(manifest)}", query=query, body=manifest, content_type=kind
+            "PATCH", path, f"apply {_title(manifest)}", query=query, body=manifest, content_type=kind, waits=waits
         )
 
     async def scale(self, namespace: str, name: str, replicas: int) -> None:
@@ -236,9 +244,10 @@ class Kube:
         if not meta.get("resourceVersion"):
             raise ValueError(f"Can't {doing} without its resourceVersion: it would overwrite whatever is there.")
         path = RESOURCES[manifest["kind"]].path(meta["namespace"], meta["name"], subresource)
-        return await self._call("PUT", path, doing, query={"fieldManager": FIELD_MANAGER}, body=manifest)
+        waits = not subresource and manifest["kind"] not in _AT_ONCE
+        return await self._call("PUT", path, doing, query={"fieldManager": FIELD_MANAGER}, body=manifest, waits=waits)
 
-    async def _call(
+    async def _call(  # noqa: PLR0913 - an HTTP request has so many parts
         self,
         method: str,
         path: str,
@@ -247,11 +256,12 @@ class Kube:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
+        waits: bool = True,
     ) -> dict[str, Any]:
         if self._client is None:
             raise RuntimeError("Kube is used outside its `async with` block.")
         try:
-            async with asyncio.timeout(self._deadline_s):
+            async with self._line if waits else contextlib.nullcontext(), asyncio.timeout(self._deadline_s):
                 request = await self._client.param_serialize(
                     method,
                     path,
