@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
+from bench.drift_rare import called_by_chance, healthy_weeks_of_categories
 from bench.drift_weeks import (
     CANDIDATE,
     DECILES,
@@ -65,13 +66,16 @@ def false_alarms(runs: int) -> str:
 
 
 def observations_needed() -> str:
-    """Say from which number of rows a level can be told at all, with a large reference and alpha 1 %."""
+    """Say from which number of rows a level can be told at all, with a large reference and a third of alpha 1 %.
+
+    That is the share of single features when features alone are declared.
+    """
     rows = []
     for bins in (10, 20, 30):
         cells = [str(bins)]
         for level in (0.1, 0.2):
             for features in (1, 50):
-                quantile = chi_squared_quantile(0.01 / features, bins - 1)
+                quantile = chi_squared_quantile(0.01 / 3 / features, bins - 1)
                 cells.append(f"{math.ceil(quantile / level):,}")
         rows.append(tuple(cells))
     return markdown(("bins", "0.1, 1 feature", "0.1, 50 features", "0.2, 1 feature", "0.2, 50 features"), rows)
@@ -199,6 +203,11 @@ def main(runs: int, weeks: int, features: int) -> None:
     sections: list[tuple[str, Callable[[], str]]] = [
         ("Called without any drift (10 bins, one feature)", lambda: false_alarms(runs)),
         ("Rows from which a level can be told (large reference, alpha 1 %)", observations_needed),
+        ("Categories of which some are rare, called without any drift", lambda: called_by_chance(runs)),
+        (
+            f"Told per healthy week of {features} features of two common and 18 rare categories (levels 0.05 and 0.1)",
+            lambda: healthy_weeks_of_categories(weeks, features),
+        ),
         (f"Told per healthy week ({features} features, windows of an hour)", lambda: healthy_weeks(weeks, features)),
         (
             f"Hours to detect one of {features} features (looks 12 times per window)",

@@ -69,8 +69,8 @@ def assess(drift: Drift, subject: Subject, readings: DriftReadings, before: Drif
         _REMEDIES[rule.action] if rule else Remedy.NOTHING for rule in (drift.features, drift.predictions)
     )
     finding = blame(signals, features=features, predictions=predictions)
-    worst = sorted((entry for one in found.values() for entry in one.shown()), key=lambda entry: entry[:2])
-    shown = tuple(feature for _, _, feature in worst[:_SHOWN])
+    worst = sorted(((one, *entry) for one in found.values() for entry in one.shown()), key=lambda entry: entry[1:3])
+    shown = tuple(one.drawn(feature) for one, _, _, feature in worst[:_SHOWN])
     if not finding:
         cause, said = _silent(drift, subject, readings, found) or _nothing(tuple(found.values()), awaited)
         cooldown_s = None if cause == "NoSeries" else drift.cooldown

@@ -60,14 +60,8 @@ class Found:
     def shown(self) -> Iterator[tuple[int, float, DriftedFeature]]:
         """Give what status can show, with its rank: the worse the level and the larger the value, the earlier."""
         for d in self.together.differences:
-            shapes = beside(self.ours[d.feature], self.theirs[d.feature])
-            yield (
-                _WORST.index(d.level),
-                -d.value,
-                DriftedFeature(
-                    d.feature, self.against, d.level, d.sentence(self.rule), _short(d.value), d.ours, *shapes
-                ),
-            )
+            said = DriftedFeature(d.feature, self.against, d.level, d.sentence(self.rule), _short(d.value), d.ours)
+            yield _WORST.index(d.level), -d.value, said
         for name, why in self.untold.items():
             yield _WORST.index(Level.INCONCLUSIVE), 0.0, DriftedFeature(name, self.against, Level.INCONCLUSIVE, why)
         for e in self.excesses:
@@ -77,6 +71,13 @@ class Found:
                     -1.0,
                     DriftedFeature(e.feature, self.against, e.level, e.sentence, _short(e.ours.share), e.ours.total),
                 )
+
+    def drawn(self, feature: DriftedFeature) -> DriftedFeature:
+        """Add both histograms of a feature."""
+        if feature.name not in self.ours or feature.name not in self.theirs or feature.name in self.untold:
+            return feature
+        shape, reference = beside(self.ours[feature.name], self.theirs[feature.name])
+        return replace(feature, shape=shape, reference_shape=reference)
 
 
 def compared(drift: Drift, subject: Subject, readings: DriftReadings, *, usual: bool) -> dict[str, Found]:

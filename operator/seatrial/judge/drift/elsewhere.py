@@ -24,9 +24,9 @@ __all__ = ["apart_at_least", "other_edges"]
 
 def other_edges(ours: Histogram, theirs: Histogram) -> bool:
     """Tell whether so few edges are common, fewer than half of either side's, that what differs may lie between."""
-    mine, others = set(ours.edges[:-1]), set(theirs.edges[:-1])
-    if mine == others or not ours.edges or not theirs.edges:
+    if ours.edges == theirs.edges or not ours.edges or not theirs.edges:
         return False
+    mine, others = set(ours.edges[:-1]), set(theirs.edges[:-1])
     return 2 * len(mine & others) < max(1, min(len(mine), len(others)))
 
 
