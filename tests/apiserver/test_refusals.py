@@ -27,6 +27,9 @@ NOT_COMPARED = (
     "slices of time are good or bad by themselves and not compared: leave compare out; these templates always count "
     "slices: feature-freshness"
 )
+URL_WITH_USER = (
+    "the url holds a user name or a password: requests are signed with the operator's key, check that instead"
+)
 BURN_RATE = "burnRate is a positive number, such as '2'"
 ALPHA = "alpha is a probability above 0 and below 0.5, such as '0.01'"
 NEVER_FIRES = (
@@ -236,6 +239,14 @@ BAD_DEPLOYMENTS: dict[str, tuple[dict[str, Any], str]] = {
     "a webhook without scheme": (
         {"spec__strategy__steps": [{"check": {"name": "x", "webhook": {"url": "z.example"}}}]},
         "the url begins with http:// or https://",
+    ),
+    "check that posts nowhere": (
+        {"spec__strategy__steps": [{"check": {"name": "x", "webhook": {}}}]},
+        "webhook.url is missing: it is where the request is posted to",
+    ),
+    "check with a user name": (
+        {"spec__strategy__steps": [{"check": {"name": "x", "webhook": {"url": "https://token@z.example?a"}}}]},
+        URL_WITH_USER,
     ),
     "an experiment on both": (
         {
@@ -508,9 +519,17 @@ BAD_SLOS: dict[str, tuple[dict[str, Any], str]] = {
         {"spec__drift": {"features": {}, "retrain": {"url": "https://train.example/hook", "approvals": 3}}},
         "spec.drift.retrain.approvals in body should be less than or equal to 2",
     ),
-    "retraining without an address": (
+    "retraining without a scheme": (
         {"spec__drift": {"features": {}, "retrain": {"url": "train.example/hook"}}},
         "the url begins with http:// or https://",
+    ),
+    "retraining without an address": (
+        {"spec__drift": {"features": {}, "retrain": {"maxPerMonth": 2}}},
+        "retrain.url is missing: it is where the request is posted to",
+    ),
+    "retraining with a password": (
+        {"spec__drift": {"features": {}, "retrain": {"url": "https://ci:s3cret@train.example/hook"}}},
+        URL_WITH_USER,
     ),
     "unknown statistic": (
         {"spec__drift": {"features": {"statistic": "feeling"}}},
@@ -621,7 +640,12 @@ GOOD: dict[str, dict[str, Any]] = {
             "window": "24h",
             "usual": {"ago": "7d", "rise": "50"},
             "confirm": 3,
-            "retrain": {"url": "https://train.example/hook", "cooldown": "7d", "maxPerMonth": 2, "approvals": 1},
+            "retrain": {
+                "url": "https://train.example/hook?by=a@b",
+                "cooldown": "7d",
+                "maxPerMonth": 2,
+                "approvals": 1,
+            },
             "cooldown": "6h",
         },
     ),

@@ -20,6 +20,7 @@ from seatrial.api.fields import (
     positive_decimal,
     rule,
 )
+from seatrial.api.posting import posted_to, posting
 
 Action = Literal["rollback", "hold", "notify"]
 
@@ -101,22 +102,15 @@ class Usual(ApiModel):
 class Retrain(ApiModel):
     """Whom to tell that a model trained on newer data would help."""
 
-    url: Annotated[
-        str,
-        Field(
-            max_length=2048,
-            json_schema_extra={
-                "x-kubernetes-validations": [
-                    rule(matches("^https?://[^/?#]+([/?#].*)?$"), "the url begins with http:// or https://")
-                ]
-            },
-        ),
-    ]
-    """Where the signed webhook is posted to, until it is accepted or ten minutes are over."""
+    model_config = posting("retrain")
+
+    url: Annotated[str | None, posted_to(2048)] = None
+    """Where the signed webhook is posted to, for ten minutes and then again each hour of the cooldown, until somebody
+    answers. It stands in no status, and no trial keeps to it."""
     cooldown: PositiveDuration = 86400.0
     """How long after a webhook no other one is sent."""
     max_per_month: Annotated[int, Field(ge=1, le=10)] = 4
-    """So many webhooks are sent in 30 days at most."""
+    """So many webhooks are sent in 30 days at most, not counting what nobody answered."""
     approvals: Annotated[int, Field(ge=0, le=2)] = 0
     """How many people have to say promote at the gate `retrain` before a webhook is sent."""
 
@@ -171,7 +165,8 @@ class RetrainCall:
     at: Time
     """When it was decided; while it waits for approval, since when."""
     state: str
-    """Waiting (for approval), Asked, Accepted, Failed, or Expired: its incident was over before it was approved."""
+    """Waiting (for approval), Asked, Accepted, Failed (refused), Unanswered (it is sent again until the cooldown is
+    over), or Expired: its incident was over before it was approved."""
     sentence: str
     """Why it was sent; what the service said once it has."""
     needs: int = 0

@@ -10,6 +10,7 @@ from seatrial.api.drift import RETRAIN_GATE
 from seatrial.api.fields import CONFIG, ApiModel, Duration, PositiveDuration, matches, rule
 from seatrial.api.hosts import HostName
 from seatrial.api.keeping import Keep, Watch
+from seatrial.api.posting import posted_to, posting
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=40)]
 """A name that may become a part of an object's name."""
@@ -54,19 +55,12 @@ class Gate(ApiModel):
 class Webhook(ApiModel):
     """A service of the user's that says whether the candidate may go on."""
 
-    url: Annotated[
-        str,
-        Field(
-            max_length=512,
-            json_schema_extra={
-                "x-kubernetes-validations": [
-                    rule(matches("^https?://[^/?#]+([/?#].*)?$"), "the url begins with http:// or https://")
-                ]
-            },
-        ),
-    ]
+    model_config = posting("webhook")
+
+    url: Annotated[str | None, posted_to(512)] = None
     """Where a JSON description of the trial is posted, signed with the operator's key: a 2xx answer passes the check, a
-    4xx answer fails it, anything else is asked again until the check's timeout."""
+    4xx answer fails it, except 408, 425 and 429; anything else is asked again until the check's timeout. It stands in
+    no status, and no trial keeps to it."""
 
 
 class Check(ApiModel):

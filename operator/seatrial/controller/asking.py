@@ -38,7 +38,7 @@ def asking(
     Labels are asked for by that plan until they are no longer watched.
     """
     for raw in cache.all("ModelDeployment"):
-        asked = _declared(cache, raw, part, model)
+        asked = declared(cache, raw, part, model)
         known = raw.get("status") or {}
         if asked is None and not (known.get("candidate") or known.get("labelWatch")):
             continue
@@ -51,8 +51,8 @@ def asking(
             yield Key(raw["metadata"]["namespace"], raw["metadata"]["name"]), asked, status
 
 
-def _declared(cache: Cache, raw: Raw, part: str, model: type[T]) -> T | None:
-    """Read a part of the model's ModelSLOs; that a spec can't be read is told by the ticks."""
+def declared(cache: Cache, raw: Raw, part: str, model: type[T]) -> T | None:
+    """Read a part of a model's ModelSLOs as they are now; that a spec can't be read is told by the ticks."""
     for ref in raw["spec"].get("slos") or ():
         slo = cache.get("ModelSLO", raw["metadata"]["namespace"], str(ref.get("name")))
         if slo and slo["spec"].get(part):

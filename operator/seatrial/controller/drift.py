@@ -6,20 +6,21 @@ It is apart from the ticks, which read what it found: a rollout never waits for 
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
 from seatrial.api.drift import Drift, DriftStatus
 from seatrial.api.status import dump
-from seatrial.controller.asking import asking
+from seatrial.controller.asking import asking, declared
 from seatrial.controller.retrain import Retrainings
 from seatrial.controller.rounds import rounds
 from seatrial.rollout.blame import shown
 from seatrial.rollout.drift import assess
 from seatrial.rollout.drift_onset import ask_for_onset, dated
 from seatrial.rollout.drift_subject import LOOK_S, Subject, ask_for, look_every_s, subject_of
-from seatrial.rollout.retrain import followed, opened, with_calls_of
+from seatrial.rollout.retrain import followed, not_ahead, opened, outstanding, with_calls_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,6 +55,8 @@ class Drifts:
         Findings by model, kept here for the ticks to read.
     webhooks
         Who asks for retraining.
+    steady
+        Seconds of a clock that nobody sets: looks go on at their pace when the time is put right.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - the parts that it works with
@@ -65,13 +68,15 @@ class Drifts:
         clock: Callable[[], float],
         found: dict[Key, DriftStatus],
         webhooks: Webhooks,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._retrain = Retrainings(webhooks, wake, found)
+        self._retrain = Retrainings(webhooks, wake, telemetry, found, steady)
         self._cache = cache
         self._source = source
         self._wake = wake
         self._telemetry = telemetry
         self._clock = clock
+        self._steady = steady
         self._found = found
         self._looked: dict[Key, tuple[Subject, float]] = {}
 
@@ -87,17 +92,16 @@ class Drifts:
         for key in [key for key in self._found if key not in present]:
             del self._found[key]
         for key, drift, _, status in asked:
-            if drift.retrain and status.drift:
-                # Only what stands in the status is sent: a restarted operator sends the same again, not another one.
-                self._retrain.send(key, drift.retrain, status.drift)
-        due = [one for one in asked if self._due(*one[:3], now_s)]
+            self._send(key, drift, status.drift, now_s)
+        due = [one for one in asked if self._due(*one[:3])]
         if not due:
             return
         readings = await self._source.read([ask_for(drift, subject, now_s) for _, drift, subject, _ in due], now_s)
         for key, drift, subject, status in due:
-            self._looked[key] = subject, now_s
+            self._looked[key] = subject, self._steady()
             before = self._found.get(key)
             before = with_calls_of(before, status.drift) if before else status.drift
+            before = not_ahead(self._retrain.noted(before), now_s) if before else None
             try:
                 found = followed(drift, assess(drift, subject, readings, before), before, subject, status)
             except Exception:  # noqa: BLE001 - a bug about one model must not end drift for all others
@@ -105,17 +109,32 @@ class Drifts:
                 continue
             if opened(found):
                 found = dated(drift, subject, found, await self._source.read([ask_for_onset(drift, subject)], now_s))
+            found = self._retrain.noted(found)  # what has been answered while the counts were read
             # As the status will have it, to the millisecond: otherwise drift that lasts would be news at each look.
             found = self._found[key] = DRIFT_STATUS.validate_python(dump(DRIFT_STATUS, found))
             if status.drift is None or shown(status.drift) != shown(found):
                 self._wake(key)
             await asyncio.sleep(0)  # a look takes milliseconds, and there may be many models
 
-    def _due(self, key: Key, drift: Drift, subject: Subject, now_s: float) -> bool:
+    def _send(self, key: Key, drift: Drift, recorded: DriftStatus | None, now_s: float) -> None:
+        """Send what stands in the status: a restarted operator sends the same again, not another one.
+
+        The address is the one that the ModelSLO has now, as it may hold a secret and stands in no status.
+        """
+        if not recorded or not drift.retrain:
+            return
+        self._retrain.forget(recorded)
+        call = outstanding(recorded, drift.retrain.cooldown, now_s)
+        raw = self._cache.get("ModelDeployment", *key)
+        now = declared(self._cache, raw, "drift", Drift) if call and raw else None
+        if call and now and now.retrain and now.retrain.url:
+            self._retrain.send(key, now.retrain.url, recorded, call)
+
+    def _due(self, key: Key, drift: Drift, subject: Subject) -> bool:
         looked = self._looked.get(key)
         if looked is None or looked[0] != subject:
             return True
-        return now_s - looked[1] >= look_every_s(drift, subject) - _EARLY_S
+        return self._steady() - looked[1] >= look_every_s(drift, subject) - _EARLY_S
 
     def _subjects(self) -> Iterator[tuple[Key, Drift, Subject, ModelDeploymentStatus]]:
         """Find the models that ask for drift; during a trial by the plan that it keeps to."""

@@ -8,7 +8,7 @@ from seatrial.api.fields import format_time
 from seatrial.judge.types import Verdict
 from seatrial.rollout.decision import Notice
 from seatrial.rollout.labels import UNACTED
-from seatrial.rollout.retrain import WAITING, waits
+from seatrial.rollout.retrain import UNANSWERED, WAITING, waits
 from seatrial.rollout.undecided import action_on
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _retraining(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> 
             continue
         if call.state == WAITING:
             yield Notice("Warning", "RetrainWaits", f"{waits(call)}; {call.sentence}")
-        elif call.state in {"Accepted", "Failed"}:
+        elif call.state in {"Accepted", "Failed", UNANSWERED}:
             severity: Literal["Normal", "Warning"] = "Normal" if call.state == "Accepted" else "Warning"
             yield Notice(severity, f"Retrain{call.state}", f"asked for a model trained on newer data: {call.sentence}")
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 MONTH_S: Final = 30 * 86400.0
 MOST_KEPT: Final = 10
-WAITING, ASKED, EXPIRED = "Waiting", "Asked", "Expired"
-_COURSE: Final = (WAITING, ASKED, "Accepted", "Failed", EXPIRED)
+WAITING, ASKED, UNANSWERED, EXPIRED = "Waiting", "Asked", "Unanswered", "Expired"
+_COURSE: Final = (WAITING, ASKED, UNANSWERED, "Accepted", "Failed", EXPIRED)
 """States of a call in the order in which they can follow each other."""
 _OF_THE_WORLD: Final = frozenset({"WorldChanged", "PredictionsMoved", "StableOutdated"})
 """Findings that say that an incident goes on."""
@@ -48,9 +48,36 @@ def followed(
     status
         Tells which version is stable, and since when.
     """
+    before = not_ahead(before, found.at) if before else None
     incident = _incident(drift, found, before.incident if before else None, subject, status)
     found = replace(found, incident=incident)
-    return replace(found, retrained=_calls(drift, found, before.retrained if before else ()))
+    return replace(found, retrained=_calls(drift, found, subject, before.retrained if before else ()))
+
+
+def not_ahead(found: DriftStatus, now_s: float) -> DriftStatus:
+    """Let nothing have happened later than now: a clock that was ahead once must not stop everything until then."""
+
+    def past(at_s: float | None) -> float | None:
+        return None if at_s is None else min(at_s, now_s)
+
+    incident = found.incident
+    if incident:
+        incident = replace(
+            incident,
+            since=min(incident.since, now_s),
+            confirmed_at=min(incident.confirmed_at, now_s),
+            last_seen=min(incident.last_seen, now_s),
+            promoted_at=past(incident.promoted_at),
+            closed_at=past(incident.closed_at),
+        )
+    return replace(
+        found,
+        at=min(found.at, now_s),
+        since=past(found.since),
+        last_seen=past(found.last_seen),
+        incident=incident,
+        retrained=tuple(replace(call, at=min(call.at, now_s)) for call in found.retrained),
+    )
 
 
 def _incident(
@@ -65,7 +92,7 @@ def _incident(
         return DriftIncident(subject.stable, found.cause, found.sentence, since, found.at, found.at, names)
     if seen and found.cause in _OF_THE_WORLD:
         known = replace(known, last_seen=found.at)
-    known = replace(known, promoted_at=_newer_since(known, status))
+    known = replace(known, promoted_at=_newer_since(known, status, found.at))
     serves_alone = subject.candidate is None and status.stable is not None and found.version == status.stable.hash
     if known.promoted_at is None or not serves_alone or found.cause not in _GONE:
         return known
@@ -73,7 +100,7 @@ def _incident(
     return replace(known, closed_at=found.at) if calm_s >= drift.cooldown else known
 
 
-def _newer_since(incident: DriftIncident, status: ModelDeploymentStatus) -> float | None:
+def _newer_since(incident: DriftIncident, status: ModelDeploymentStatus, now_s: float) -> float | None:
     """Tell since when a version serves that was promoted after the incident was confirmed."""
     if not status.stable or status.stable.hash == incident.version:
         return None
@@ -82,7 +109,9 @@ def _newer_since(incident: DriftIncident, status: ModelDeploymentStatus) -> floa
         for entry in status.history
         if (entry.hash, entry.outcome) == (status.stable.hash, Outcome.PROMOTED)
     )
-    return next((at for at in ended if at >= incident.confirmed_at), incident.promoted_at)
+    at_s = next((at for at in ended if at >= incident.confirmed_at), incident.promoted_at)
+    ahead = at_s is not None and at_s > now_s
+    return (now_s if incident.promoted_at is None else incident.promoted_at) if ahead else at_s
 
 
 def opened(found: DriftStatus) -> bool:
@@ -97,11 +126,13 @@ def remedied_s(incident: DriftIncident) -> float | None:
     return max(incident.last_seen, incident.promoted_at) - incident.confirmed_at
 
 
-def _calls(drift: Drift, found: DriftStatus, calls: tuple[RetrainCall, ...]) -> tuple[RetrainCall, ...]:
+def _calls(
+    drift: Drift, found: DriftStatus, subject: Subject, calls: tuple[RetrainCall, ...]
+) -> tuple[RetrainCall, ...]:
     """Let a call that waits go on or expire, and add one when it is due.
 
     A call is due when drift of the world is confirmed and seen right now, none is underway, the last one is older than
-    the cooldown, and there is one left of this month's.
+    the cooldown, and there is one left of this month's. What nobody answered costs nothing of the month.
     """
     rules = drift.retrain
     if calls and calls[0].state == WAITING:
@@ -110,12 +141,21 @@ def _calls(drift: Drift, found: DriftStatus, calls: tuple[RetrainCall, ...]) -> 
         return calls
     sent = [call for call in calls if call.state != EXPIRED]
     waits = sent and (sent[0].state == ASKED or found.at - sent[0].at < rules.cooldown)
-    spent = sum(found.at - call.at < MONTH_S for call in sent) >= rules.max_per_month
+    counted = [call for call in sent if call.state != UNANSWERED]
+    spent = sum(found.at - call.at < MONTH_S for call in counted) >= rules.max_per_month
     if waits or spent:
         return calls
     state = WAITING if rules.approvals else ASKED
-    call_id = f"retrain-{found.version}-{int(found.at)}"
-    return (RetrainCall(call_id, found.at, state, found.sentence, needs=rules.approvals), *sent)[:MOST_KEPT]
+    call_id = f"retrain-{subject.namespace}-{subject.rollout}-{found.version}-{int(found.at)}"
+    return (RetrainCall(call_id, found.at, state, found.sentence, needs=rules.approvals), *counted)[:MOST_KEPT]
+
+
+def outstanding(found: DriftStatus, cooldown_s: float, now_s: float) -> RetrainCall | None:
+    """Find the call that has to be sent, or sent again, since nobody has answered it and its cooldown is not over."""
+    call = next(iter(found.retrained), None)
+    if not call or call.state not in {ASKED, UNANSWERED}:
+        return None
+    return call if call.state == ASKED or now_s - call.at < cooldown_s else None
 
 
 def _waiting(call: RetrainCall, needs: int | None, found: DriftStatus) -> RetrainCall:
@@ -147,11 +187,13 @@ def approved(found: DriftStatus, by: str, now_s: float) -> DriftStatus:
     return replace(found, retrained=(_if_enough(replace(call, approvals=(*call.approvals, by)), now_s), *others))
 
 
-def answered(found: DriftStatus, call_id: str, *, accepted: bool, sentence: str) -> DriftStatus:
-    """Note what came of a call."""
-    state = "Accepted" if accepted else "Failed"
-    calls = (replace(call, state=state, sentence=sentence) if call.id == call_id else call for call in found.retrained)
-    return replace(found, retrained=tuple(calls))
+def answered(found: DriftStatus, call_id: str, state: str, sentence: str) -> DriftStatus:
+    """Note what came of a call: Accepted, Failed or Unanswered; it never goes back."""
+    said = (
+        _furthest(replace(call, state=state, sentence=sentence), call) if call.id == call_id else call
+        for call in found.retrained
+    )
+    return replace(found, retrained=tuple(said))
 
 
 def with_calls_of(found: DriftStatus, other: DriftStatus | None) -> DriftStatus:

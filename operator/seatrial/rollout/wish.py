@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from seatrial.api.commands import Command
+from seatrial.api.drift import Retrain
 from seatrial.api.model_deployment import ModelDeploymentSpec
 from seatrial.api.model_slo import ModelSLOSpec
+from seatrial.api.strategy import Webhook
 from seatrial.api.templates import LABELLED
 from seatrial.api.trial import Plan
 from seatrial.rollout.budgets import planned_by
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from seatrial.rollout.versions import Content
 
 T = TypeVar("T")
+Posted = TypeVar("Posted", Retrain, Webhook)
 _COMMANDS: TypeAdapter[list[Command]] = TypeAdapter(list[Command])
 
 
@@ -83,7 +86,7 @@ def wish_of(
     except ValueError as error:
         return Refusal("InvalidSpec", str(error))
     plan = Plan(
-        steps=tuple(parsed.strategy.steps),
+        steps=tuple(_without_address(step) for step in parsed.strategy.steps),
         warm_up=parsed.strategy.warm_up,
         ready_deadline=parsed.strategy.ready_deadline,
         drain=parsed.strategy.drain,
@@ -94,7 +97,7 @@ def wish_of(
         sticky=parsed.strategy.sticky,
         readiness=parsed.readiness,
         max_surge=parsed.strategy.max_surge,
-        drift=drift,
+        drift=drift and drift.model_copy(update={"retrain": _unaddressed(drift.retrain)}),
         labels=judged,
         cost=cost,
     )
@@ -119,6 +122,18 @@ def wish_of(
 def commands_of(spec: Mapping[str, Any]) -> tuple[Command, ...]:
     """Read what people ask for; a command is readable even when the rest of the spec can't be used."""
     return tuple(_COMMANDS.validate_python(spec.get("commands") or ()))
+
+
+def _without_address(step: Step) -> Step:
+    """Leave out where a check is posted to: a plan stands in the status, and an address may hold a token."""
+    if not step.check or not step.check.webhook:
+        return step
+    check = step.check.model_copy(update={"webhook": _unaddressed(step.check.webhook)})
+    return step.model_copy(update={"check": check})
+
+
+def _unaddressed(posted: Posted | None) -> Posted | None:
+    return posted.model_copy(update={"url": None}) if posted else None
 
 
 def _labels_to_watch(watch: Watch | None, objectives: list[PlannedObjective], labels: Labels | None) -> None:

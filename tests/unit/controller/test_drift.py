@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typing_extensions import override
 
 from seatrial.api.status import DEPLOYMENT_STATUS, dump
 from seatrial.controller.cache import Cache, Key
 from seatrial.controller.drift import Drifts
 from seatrial.controller.telemetry import Telemetry
 from seatrial.metrics.drift_types import DriftReadings, Seen
-from seatrial.notify.webhook import Webhooks
+from seatrial.notify.webhook import Answer, Webhooks
 from seatrial.rollout.drift import assess
 from seatrial.rollout.retrain import approved
 from tests.unit.judge.drift.builders import normal
@@ -60,6 +61,7 @@ class Scene:
     woken: list[Key] = field(default_factory=list)
     telemetry: Telemetry = field(default_factory=Telemetry)
     key: Path = Path("no-key")
+    steady_s: float = 0.0
     drifts: Drifts = field(init=False)
     versions: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -72,6 +74,7 @@ class Scene:
             lambda: self.counts.now_s,
             self.found,
             Webhooks(self.key, lambda: self.counts.now_s),
+            lambda: self.steady_s,
         )
 
     def model(self, status: ModelDeploymentStatus, name: str = "scorer", slo: str = "scorer") -> None:
@@ -86,7 +89,11 @@ class Scene:
 
     async def after(self, seconds: float) -> None:
         self.counts.now_s += seconds
+        self.steady_s += seconds
         await self.drifts.round()
+
+    async def answered(self) -> None:
+        await asyncio.gather(*(task for _, task in self.drifts._retrain._sent.values()))
 
 
 @pytest.fixture
@@ -219,8 +226,8 @@ async def test_only_what_stands_in_the_status_is_sent(scene: Scene) -> None:
     assert scene.drifts._retrain._sent == {}
     scene.model(replace(b.stable(), drift=scene.found[KEY]))
     await scene.after(600)
-    await asyncio.gather(*scene.drifts._retrain._sent.values())
-    assert [call.state for call in scene.found[KEY].retrained] == ["Failed"]  # there is no key to sign with
+    await scene.answered()
+    assert [call.state for call in scene.found[KEY].retrained] == ["Unanswered"]  # there is no key to sign with
 
 
 async def test_what_people_approve_between_two_looks_is_sent_at_the_next_round(scene: Scene) -> None:
@@ -234,9 +241,9 @@ async def test_what_people_approve_between_two_looks_is_sent_at_the_next_round(s
     assert [call.state for call in scene.found[KEY].retrained] == ["Waiting"]
     scene.model(replace(b.stable(), drift=approved(scene.found[KEY], "ann", scene.counts.now_s)))
     await scene.after(30)  # no look is due
-    await asyncio.gather(*scene.drifts._retrain._sent.values())
+    await scene.answered()
     await scene.after(600)
-    assert [(call.state, call.approvals) for call in scene.found[KEY].retrained] == [("Failed", ("ann",))]
+    assert [(call.state, call.approvals) for call in scene.found[KEY].retrained] == [("Unanswered", ("ann",))]
 
 
 async def test_an_incident_is_dated_with_one_more_reading(scene: Scene) -> None:
@@ -250,3 +257,116 @@ async def test_an_incident_is_dated_with_one_more_reading(scene: Scene) -> None:
     assert incident
     # These counts have always looked like that: as far as they tell, it is as old as what is looked back on.
     assert incident.confirmed_at - incident.since == 2 * 3600
+
+
+HOOK = {"url": "http://127.0.0.1:1/hook?token=abc", "cooldown": "1h"}
+
+
+@dataclass
+class Hook:
+    """Answers at once, and keeps what was asked."""
+
+    urls: list[str] = field(default_factory=list)
+
+    async def post(self, url: str, *_: Any, **__: Any) -> Answer:
+        self.urls.append(url)
+        return Answer(202, "the service answered 202")
+
+
+@pytest.fixture
+def hook(monkeypatch: pytest.MonkeyPatch) -> Hook:
+    hook = Hook()
+    monkeypatch.setattr(Webhooks, "post", hook.post)
+    monkeypatch.setattr(Webhooks, "problem", None)
+    return hook
+
+
+async def asked(counts: Counts | None = None) -> Scene:
+    """Let drift be confirmed, and a call stand in the status."""
+    scene = Scene(counts or Counts(moved={b.A.hash: 0.8}))
+    scene.slo(features={}, confirm=1, retrain=HOOK)
+    scene.model(b.stable())
+    await scene.after(0)
+    scene.model(replace(b.stable(), drift=scene.found[KEY]))
+    assert [call.state for call in scene.found[KEY].retrained] == ["Asked"]
+    return scene
+
+
+@dataclass
+class SlowCounts(Counts):
+    """Counts that take longer to read than a service takes to answer."""
+
+    @override
+    async def read(self, asks: Sequence[DriftAsk], now_s: float) -> DriftReadings:
+        for _ in range(9):
+            await asyncio.sleep(0)
+        return await Counts.read(self, asks, now_s)
+
+
+async def test_an_answer_before_the_first_look_of_a_restarted_operator_is_not_lost(hook: Hook) -> None:
+    before = await asked()
+    reborn = Scene(SlowCounts({b.A.hash: 0.8}, now_s=before.counts.now_s))
+    reborn.slo(features={}, confirm=1, retrain=HOOK)
+    reborn.model(replace(b.stable(), drift=before.found[KEY]))
+    await reborn.after(5)
+    assert hook.urls == [HOOK["url"]]
+    assert [call.state for call in reborn.found[KEY].retrained] == ["Accepted"]
+    reborn.model(replace(b.stable(), drift=reborn.found[KEY]))
+    await reborn.after(3600)  # the cooldown is over, and the next call is not held up
+    assert [call.state for call in reborn.found[KEY].retrained] == ["Asked", "Accepted"]
+
+
+@pytest.mark.usefixtures("hook")
+async def test_an_answer_while_a_look_dates_its_incident_is_not_lost() -> None:
+    scene = await asked()
+    found = scene.found[KEY]
+    assert found.incident
+    # The last incident is over, and this look opens another one; its onset is read while the service answers.
+    scene.found[KEY] = found = replace(found, incident=replace(found.incident, closed_at=found.at))
+    scene.model(replace(b.stable(), drift=found))
+    scene.counts.read = SlowCounts(scene.counts.moved).read  # type: ignore[method-assign]
+    await scene.after(600)
+    assert [call.state for call in scene.found[KEY].retrained] == ["Accepted"]
+
+
+async def test_the_address_is_the_one_of_the_model_slo_now_and_stands_in_no_status(hook: Hook) -> None:
+    scene = await asked()
+    trial = b.on_trial()
+    assert trial.trial
+    planned = b.plan_of(b.SPEC, scorer={**b.SLO, "drift": {"features": {}, "retrain": HOOK}})
+    status = replace(trial, trial=replace(trial.trial, plan=planned), drift=scene.found[KEY])
+    assert "token" not in str(dump(DEPLOYMENT_STATUS, status))
+    scene.model(status)
+    await scene.after(30)
+    await scene.answered()
+    assert hook.urls == [HOOK["url"]]
+
+
+async def test_a_call_whose_address_is_taken_away_waits_for_another(hook: Hook) -> None:
+    scene = await asked()
+    scene.slo(features={})
+    await scene.after(600)
+    assert (hook.urls, scene.drifts._retrain._sent) == ([], {})
+
+
+async def test_looks_go_on_when_the_clock_is_set_back(scene: Scene) -> None:
+    scene.model(b.stable())
+    await scene.after(0)
+    scene.counts.now_s -= 365 * 86400
+    await scene.after(300)
+    assert len(scene.counts.asks) == 2
+    assert scene.found[KEY].at == scene.counts.now_s
+
+
+async def test_what_was_found_while_the_clock_was_ahead_is_over_in_time(scene: Scene) -> None:
+    scene.slo(features={}, confirm=1, cooldown="1h")
+    scene.counts.moved[b.A.hash] = 0.8
+    scene.model(b.stable())
+    scene.counts.now_s += 365 * 86400
+    await scene.after(0)
+    scene.counts.now_s -= 365 * 86400
+    scene.counts.moved.clear()
+    await scene.after(300)
+    assert scene.found[KEY].confirmed
+    await scene.after(3600)
+    assert scene.found[KEY].cause == "NoDrift"

@@ -11,7 +11,16 @@ from seatrial.api.drift import Drift, DriftIncident, DriftStatus
 from seatrial.api.status import HistoryEntry, ModelDeploymentStatus, Outcome
 from seatrial.rollout.blame import drift_free
 from seatrial.rollout.drift_subject import Subject, subject_of
-from seatrial.rollout.retrain import answered, approved, followed, opened, remedied_s, with_calls_of
+from seatrial.rollout.retrain import (
+    answered,
+    approved,
+    followed,
+    not_ahead,
+    opened,
+    outstanding,
+    remedied_s,
+    with_calls_of,
+)
 from tests.unit.rollout import builders as b
 
 RETRAIN = {"url": "https://train.example/hook", "cooldown": "1d", "maxPerMonth": 2}
@@ -94,13 +103,79 @@ def test_after_the_cooldown_it_asks_again_and_in_a_month_no_more_than_agreed() -
         status = looks(after(day * DAY_S * 1.01), known=status)
         if status.retrained[0].state == "Asked":
             asked.append(day)
-            status = answered(status, status.retrained[0].id, accepted=day > 0, sentence="the service answered 202")
+            status = answered(status, status.retrained[0].id, "Accepted" if day else "Failed", "it said")
     assert asked == [0, 1, 30, 31]
     assert [call.state for call in status.retrained] == ["Accepted"] * 3 + ["Failed"] if status else False
 
 
 def test_a_call_without_an_answer_is_not_followed_by_another() -> None:
     assert len(looks(WORLD, after(5 * DAY_S)).retrained) == 1
+
+
+def test_a_call_that_nobody_answers_is_the_same_one_for_its_cooldown_and_costs_nothing_of_the_month() -> None:
+    found = looks(WORLD)
+    calls = []
+    for hour in range(1, 24 * 10):
+        found = looks(after(hour * HOUR_S), known=found)
+        call = outstanding(found, DAY_S, found.at)
+        assert call
+        calls.append(call.id)
+        found = answered(found, call.id, "Unanswered", "no connection, and the time is over")
+    assert len(set(calls)) == 10
+    assert len(found.retrained) == 1  # what nobody answered leaves the room to those that count
+    found = answered(found, calls[-1], "Accepted", "the service answered 202")
+    assert outstanding(found, DAY_S, found.at) is None
+
+
+def test_what_nobody_has_answered_is_sent_no_more_when_its_cooldown_is_over() -> None:
+    found = answered(looks(WORLD), looks(WORLD).retrained[0].id, "Unanswered", "no connection")
+    assert outstanding(found, DAY_S, b.NOW + DAY_S - 1)
+    assert outstanding(found, DAY_S, b.NOW + DAY_S) is None
+    assert outstanding(looks(WORLD), DAY_S, b.NOW + 9 * DAY_S)  # never sent yet: the operator was away
+
+
+def test_calls_of_two_models_of_one_version_are_told_apart() -> None:
+    one, other = (
+        followed(DRIFT, WORLD, None, Subject(namespace, "scorer", b.A.hash), b.stable()) for namespace in ("ml", "test")
+    )
+    assert one.retrained[0].id != other.retrained[0].id
+
+
+def test_an_answer_that_came_is_not_taken_back_by_a_later_doubt() -> None:
+    found = answered(looks(WORLD), looks(WORLD).retrained[0].id, "Accepted", "the service answered 202")
+    assert answered(found, found.retrained[0].id, "Unanswered", "no connection") == found
+
+
+YEAR_S = 365 * DAY_S
+
+
+def test_a_look_while_the_clock_was_ahead_does_not_stop_calls_until_then() -> None:
+    ahead = looks(after(YEAR_S))
+    ahead = answered(ahead, ahead.retrained[0].id, "Accepted", "the service answered 202")
+    found = looks(after(60), known=ahead)
+    assert (len(found.retrained), found.retrained[0].at) == (1, b.NOW + 60)
+    assert len(looks(after(60 + DAY_S), known=found).retrained) == 2
+
+
+def test_a_look_while_the_clock_was_ahead_does_not_keep_an_incident_open_until_then() -> None:
+    found = looks(after(60), known=looks(after(YEAR_S)))
+    assert (incident(found).confirmed_at, incident(found).since) == (b.NOW + 60, b.NOW - 60)
+    calm = replace(CALM, version=b.B.hash)
+    found = looks(after(DAY_S, calm), after(2 * DAY_S, calm), known=found, status=promoted(HOUR_S))
+    assert incident(found).closed_at == b.NOW + DAY_S
+
+
+def test_a_promotion_while_the_clock_was_ahead_does_not_keep_an_incident_open_until_then() -> None:
+    calm = replace(CALM, version=b.B.hash)
+    found = looks(after(60, calm), after(DAY_S, calm), known=looks(WORLD), status=promoted(YEAR_S))
+    assert incident(found).promoted_at == b.NOW + 60
+    assert incident(found).closed_at == b.NOW + DAY_S
+
+
+def test_nothing_that_is_known_lies_in_the_future() -> None:
+    found = not_ahead(looks(after(YEAR_S)), b.NOW)
+    assert (found.at, found.last_seen) == (b.NOW, b.NOW)
+    assert not_ahead(found, b.NOW + 5) == found
 
 
 def test_calls_of_an_earlier_version_count() -> None:
@@ -125,7 +200,7 @@ def test_a_call_waits_for_as_many_people_as_it_needs_and_the_status_says_since_w
 
 def test_an_approval_counts_from_its_own_time_for_the_cooldown() -> None:
     waited = approved(approved(looks(WORLD, drift=BY_TWO), "ann", b.NOW), "bob", b.NOW + 5 * DAY_S)
-    sent = answered(waited, waited.retrained[0].id, accepted=True, sentence="the service answered 202")
+    sent = answered(waited, waited.retrained[0].id, "Accepted", "the service answered 202")
     assert len(looks(after(5.5 * DAY_S), drift=BY_TWO, known=sent).retrained) == 1
     assert [c.state for c in looks(after(6.1 * DAY_S), drift=BY_TWO, known=sent).retrained] == ["Waiting", "Accepted"]
 
@@ -151,7 +226,7 @@ def test_looks_commands_and_services_each_take_a_call_further_and_none_takes_it_
     looked = looks(WORLD, drift=BY_TWO)
     one = approved(looked, "ann", b.NOW)
     both = approved(one, "bob", b.NOW)
-    accepted = answered(both, both.retrained[0].id, accepted=True, sentence="the service answered 202")
+    accepted = answered(both, both.retrained[0].id, "Accepted", "the service answered 202")
     for early, late in ((looked, one), (one, both), (both, accepted)):
         assert with_calls_of(early, late).retrained == late.retrained
         assert with_calls_of(late, early).retrained == late.retrained
@@ -255,7 +330,7 @@ def test_people_are_told_when_they_are_waited_for_and_what_came_of_it() -> None:
     assert "RetrainWaits" in b.reasons(waits)
     assert waits.status.drift
     call = waits.status.drift.retrained[0]
-    for accepted, severity, reason in ((True, "Normal", "RetrainAccepted"), (False, "Warning", "RetrainFailed")):
-        told = answered(waits.status.drift, call.id, accepted=accepted, sentence="the service answered")
+    for state, severity in (("Accepted", "Normal"), ("Failed", "Warning"), ("Unanswered", "Warning")):
+        told = answered(waits.status.drift, call.id, state, "the service answered")
         notices = b.run(waits.status, b.at_ease(waits.status, drift=told)).notices
-        assert [(n.type, n.reason) for n in notices] == [(severity, reason)]
+        assert [(n.type, n.reason) for n in notices] == [(severity, f"Retrain{state}")]
