@@ -36,18 +36,21 @@ class Api:
     def patch(self, path: str, body: dict[str, Any]) -> None:
         """Merge `body` into the object at `path`, over a connection of this thread's own; says so when it can't."""
         headers = self._headers | {"Content-Type": "application/merge-patch+json"}
-        connection = getattr(self._local, "connection", None) or self._connect()
-        self._local.connection = connection
-        try:
-            connection.request("PATCH", path, json.dumps(body), headers)
-            answer = connection.getresponse()
-            text = answer.read()
-        except (OSError, http.client.HTTPException) as error:
-            self._local.connection = None
-            print(f"PATCH {path}: {error}", flush=True)
+        for is_last in (False, True):
+            connection = getattr(self._local, "connection", None) or self._connect()
+            self._local.connection = connection
+            try:
+                connection.request("PATCH", path, json.dumps(body), headers)
+                answer = connection.getresponse()
+                text = answer.read()
+            except (OSError, http.client.HTTPException) as error:
+                self._local.connection = None  # the server closes what was idle for long; a new one is tried once
+                if is_last:
+                    print(f"PATCH {path}: {error}", flush=True)
+                continue
+            if answer.status not in (_OK, http.client.NOT_FOUND):
+                print(f"PATCH {path}: {answer.status} {text[:200]!r}", flush=True)
             return
-        if answer.status not in (_OK, http.client.NOT_FOUND):
-            print(f"PATCH {path}: {answer.status} {text[:200]!r}", flush=True)
 
     def watch(self, path: str, see: Callable[[dict[str, Any], bool], None]) -> None:
         """Call ``see(object, gone)`` for each object at `path` and each change, for ever; returns at once."""
