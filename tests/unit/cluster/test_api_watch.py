@@ -8,13 +8,14 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
-import pytest
 from typing_extensions import override
 
 from cluster.api_watch import Api
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 
 def test_a_patch_is_sent_again_when_the_server_has_hung_up_meanwhile(
