@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, PlainSerializer
 
-from seatrial.api.fields import CONFIG, ApiModel, PositiveDuration, Time, positive_decimal, rule
+from seatrial.api.fields import CONFIG, ApiModel, Duration, PositiveDuration, Time, positive_decimal, rule
 
 PRICE_ANNOTATION = "seatrial.dev/price-per-hour"
 """Annotation of a pod: its price per hour, as a decimal number in any currency."""
@@ -68,3 +68,15 @@ class CostStatus:
     """The last slices, the newest last: x above the cap, o not."""
     sentence: str = "the first slice is under way"
     """What was found, in one sentence."""
+    known: str = ""
+    """What the last slice that could tell has found."""
+    price_unknown: bool = False
+    """Whether the last slice can't tell because prices are missing for a part of it."""
+    at: Time | None = None
+    """Up to when spent counts."""
+    price: float | None = None
+    """What the pods cost per hour since then; absent when one of them has no price."""
+    spent: float = 0.0
+    """What the pods have cost in the slice that is under way, as far as their price is known."""
+    unpriced: Duration = 0.0
+    """For how long of that slice their price is not known."""

@@ -18,6 +18,7 @@ from seatrial.api.status import DEPLOYMENT_STATUS, ModelDeploymentStatus, dump
 from seatrial.controller.about import with_about
 from seatrial.kube.errors import Conflict, Gone, KubeError
 from seatrial.rollout.blame import shown
+from seatrial.rollout.cost import shown_cost
 from seatrial.rollout.labels import shown_labels
 from seatrial.rollout.machine import decide
 
@@ -203,4 +204,5 @@ def _without_counts(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
 
 def _uncounted(trial: Trial) -> Trial:
     evidence = tuple((e.slo, e.objective, e.verdict, e.step_total, e.condemned_at) for e in trial.evidence)
-    return replace(trial, evidence=evidence)  # type: ignore[arg-type] # only compared
+    cost = shown_cost(trial.cost) if trial.cost else None
+    return replace(trial, evidence=evidence, cost=cost)  # type: ignore[arg-type] # only compared
