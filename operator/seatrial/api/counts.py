@@ -61,3 +61,7 @@ class Restart:
     """The candidate's counts at that moment."""
     stable: Totals
     """The stable version's counts at that moment."""
+    at: Time | None = None
+    """The moment."""
+    bad_at: Time | None = None
+    """When the candidate's first bad event after it was seen."""

@@ -242,7 +242,7 @@ class DriftStatus:
     """Hash of the version that was looked at: the candidate, or stable when nothing is on trial."""
     cause: str
     """Who is at fault: a row of the table of blame; or NoDrift, TooFewObservations, EdgesDiffer, NoSeries,
-    ProfilesDiffer or Unavailable."""
+    ProfilesDiffer or Unavailable; or NotAsked, when no ModelSLO says drift."""
     remedy: str
     """What follows: rollback, hold, notify or nothing; nothing until it is confirmed."""
     sentence: str

@@ -241,7 +241,8 @@ class ModelDeploymentStatus:
     paging_since: Time | None = None
     """Since when requests have burnt at page level with no candidate to blame."""
     drift: DriftStatus | None = None
-    """What is known of drift, of the version on trial or else of stable; absent when no ModelSLO says drift."""
+    """What is known of drift, of the version on trial or else of stable; only the incident and the webhooks that there
+    have been, if any, when no ModelSLO says drift."""
     labels: LabelStatus | None = None
     """What labels say, of the version on trial or else of stable; absent when no ModelSLO says labels."""
     draining: Annotated[tuple[Draining, ...], Field(max_length=16)] = ()

@@ -139,6 +139,8 @@ class ObjectiveEvidence:
     """Counts for an objective that compares means, once the edges of both histograms are known."""
     condemned_at: Time | None = None
     """Time of the scrape that condemns the version, while stable's next one has yet to say whether it suffers too."""
+    bad_at: Time | None = None
+    """When the candidate's first bad event was seen."""
     slices: SliceEvidence | None = None
     """What is known of the slices of time, for an objective that counts them."""
 

@@ -211,7 +211,7 @@ def replay(  # noqa: PLR0913 - each is a fact of the recording
             passed.append(now_s)
             if len(passed) == len(trial.plan.steps):
                 return _ended(trial, stable, Ending.Promoted, now_s, begin_s, passed)
-            step_s, opened = now_s, tuple(open_step(entry) for entry in trial.evidence)
+            step_s, opened = now_s, tuple(open_step(entry, now_s) for entry in trial.evidence)
             trial = replace(trial, step_index=len(passed), evidence=opened)
         now_s += look_s
     return _ended(trial, stable, Ending.Undecided, end_s, begin_s, passed)

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     from seatrial.controller.cache import Cache, Raw
 
-LABELS = ("owner", "team", "risk")
+LABELS = ("owner", "team", "risk", "runbook", "card")
+LONGEST = 512
+"""Characters of a label, as the CRD allows them."""
 
 
 class ModelInfo(Collector):
@@ -34,12 +36,14 @@ class ModelInfo(Collector):
     def collect(self) -> Iterable[Metric]:
         """List the models as they are now."""
         family = GaugeMetricFamily(
-            "seatrial_model_info", "Who answers for a model", labels=("model_namespace", "model_deployment", *LABELS)
+            "seatrial_model_info",
+            "Who answers for a model, and where to read on",
+            labels=("model_namespace", "model_deployment", *LABELS),
         )
         for raw in self._cache.all("ModelDeployment"):
             about, meta = raw["spec"].get("about"), raw["metadata"]
             if about:
-                known = [str(about.get(label) or "") for label in LABELS]
+                known = [str(about.get(label) or "")[:LONGEST] for label in LABELS]
                 family.add_metric([meta["namespace"], meta["name"], *known], 1)
         yield family
 

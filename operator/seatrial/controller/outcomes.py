@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from prometheus_client import Counter, Histogram
 
 from seatrial.api.status import Outcome
+from seatrial.rollout.breakage import broken_since
+from seatrial.rollout.machine import ROLLBACKS
 from seatrial.rollout.retrain import remedied_s
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ class Outcomes:
         self._rollbacks = Counter("seatrial_rollbacks", "Rollbacks by what decided", ["cause"], registry=registry)
         self._decided = Histogram(
             "seatrial_rollback_decision_seconds",
-            "From a version's first weight to the decision to roll it back",
+            "From the breakage of a version, as far as it is known, to the decision to roll it back",
             buckets=DECIDED_S,
             registry=registry,
         )
@@ -67,8 +69,13 @@ class Outcomes:
             buckets=DRIFT_REMEDY_S,
             registry=registry,
         )
+        # Born at 0: a rate sees no increase in the first value of a series.
         for outcome in Outcome:
             self._trials.labels(outcome)
+        for cause in ROLLBACKS:
+            self._rollbacks.labels(cause)
+        for cause in (*ROLLBACKS, *(outcome.lower() for outcome in Outcome if outcome is not Outcome.ROLLED_BACK)):
+            self._spent.labels(cause)
 
     def note(self, before: ModelDeploymentStatus, decision: Decision, granted: Mapping[str, float]) -> None:
         """Count what a decision ended; called once for each decision that was recorded.
@@ -91,9 +98,9 @@ class Outcomes:
             self._spent.labels(cause).inc(_spent(after, granted))
             if newest.outcome is Outcome.ROLLED_BACK:
                 self._rollbacks.labels(decision.move).inc()
-                weighted_at = before.trial.weighted_at if before.trial else None
-                if weighted_at is not None:
-                    self._decided.observe(newest.ended_at - weighted_at)
+                broken_s = broken_since(before, after, decision.move)
+                if broken_s is not None:
+                    self._decided.observe(max(0.0, newest.ended_at - broken_s))
         drained = {entry.hash for entry in before.draining if entry.since is not None}
         for entry in after.draining:
             fate = next((e for e in after.history if e.hash == entry.hash), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from seatrial.rollout.retrain import waiting, waits, with_calls_of
+from seatrial.rollout.retrain import remembered, waiting, waits, with_calls_of
 from seatrial.rollout.world import Wish
 
 if TYPE_CHECKING:
@@ -17,11 +17,11 @@ _UNKNOWN = frozenset({"TooFewObservations", "EdgesDiffer", "NoSeries", "Profiles
 
 
 def latest(status: ModelDeploymentStatus, world: World) -> DriftStatus | None:
-    """Take the newest finding; none when nobody asks for drift any more, or while the spec's trial has its own word."""
+    """Take the newest finding; only incident and calls when nobody asks for drift, or not for the version on trial."""
     plan = status.trial.plan if status.trial and status.candidate else None
     asked = plan.drift if plan else world.wish.plan.drift if isinstance(world.wish, Wish) else status.drift
     if not asked:
-        return None
+        return remembered(status.drift, world.now_s) if status.drift else None
     return with_calls_of(world.drift, status.drift) if world.drift else status.drift
 
 

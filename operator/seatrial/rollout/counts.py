@@ -44,14 +44,14 @@ def request_for(namespace: str, rollout: str, candidate: str, stable: str, trial
     return Request(namespace=namespace, rollout=rollout, versions=(candidate, stable), slis=tuple(slis), since=since)
 
 
-def open_step(entry: ObjectiveEvidence) -> ObjectiveEvidence:
+def open_step(entry: ObjectiveEvidence, at_s: float | None = None) -> ObjectiveEvidence:
     """Note where a traffic step begins: the test looks afresh and the step's requests count from here."""
-    return replace(begin_step(look_afresh(entry)), step_total=entry.total)
+    return replace(begin_step(look_afresh(entry, at_s)), step_total=entry.total)
 
 
-def look_afresh(entry: ObjectiveEvidence) -> ObjectiveEvidence:
+def look_afresh(entry: ObjectiveEvidence, at_s: float | None = None) -> ObjectiveEvidence:
     """Begin another stretch of the test beside those that there are."""
-    restart = Restart(candidate=Totals(entry.total, entry.bad), stable=entry.stable)
+    restart = Restart(candidate=Totals(entry.total, entry.bad), stable=entry.stable, at=at_s)
     restarts = (*entry.restarts, restart)
     kept, _, surplus = retire(tuple(Counts(r.candidate.total, r.candidate.bad) for r in restarts), ())
     return replace(entry, restarts=restarts[len(restarts) - len(kept) :], retired=entry.retired + surplus)
@@ -74,10 +74,26 @@ def count_on(
         entry = replace(entry, edge=mine.note)
     if theirs and _follows(theirs, entry.stable.total, entry.stable.bad):
         entry = replace(entry, stable=Totals(theirs.total, theirs.bad), stable_settled=_settled(theirs))
+    entry = _first_bad(entry, measured.at_s)
     entry = count_slices(count_mean(entry, planned, candidate, stable, measured, began_s), planned, measured.at_s)
     last = entry.restarts[-1].candidate.total if entry.restarts else 0
     outage = entry.verdict == Verdict.Environment
-    return look_afresh(entry) if afresh and next_restart(entry.total - last, environment=outage) else entry
+    return (
+        look_afresh(entry, measured.at_s) if afresh and next_restart(entry.total - last, environment=outage) else entry
+    )
+
+
+def _first_bad(entry: ObjectiveEvidence, at_s: float) -> ObjectiveEvidence:
+    """Note when the first bad event of each stretch was seen: that is since when the version may be broken."""
+    if entry.bad and entry.bad_at is None:
+        entry = replace(entry, bad_at=at_s)
+    if all(restart.bad_at is not None or entry.bad <= restart.candidate.bad for restart in entry.restarts):
+        return entry
+    restarts = (
+        replace(restart, bad_at=at_s) if restart.bad_at is None and entry.bad > restart.candidate.bad else restart
+        for restart in entry.restarts
+    )
+    return replace(entry, restarts=tuple(restarts))
 
 
 def _follows(reading: Reading, total: int, bad: int) -> bool:

@@ -170,6 +170,8 @@ TRANSITIONS = (
     ),
 )
 """All moves, in order of precedence; the diagram in the guide is drawn from here."""
+ROLLBACKS = tuple(row.name for row in TRANSITIONS if row.move in {moves.roll_back, moves.begin_rollback})
+"""The rows that find a version at fault."""
 
 
 def decide(status: ModelDeploymentStatus, world: World, *, look_s: float) -> Decision:

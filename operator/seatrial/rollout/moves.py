@@ -73,30 +73,36 @@ def first_step(status: ModelDeploymentStatus, world: World, _: str) -> ModelDepl
     return replace(status, trial=replace(status.trial, weighted_at=world.now_s, restarts_from=restarts))
 
 
-def next_step(status: ModelDeploymentStatus, _: World, __: str) -> ModelDeploymentStatus:
+def next_step(status: ModelDeploymentStatus, world: World, _: str) -> ModelDeploymentStatus:
     """Go one step up; the clock of the new step starts when the route is as it asks."""
     trial = status.trial
-    return replace(status, trial=replace(_opened(trial), step_index=trial.step_index + 1)) if trial else status
+    return (
+        replace(status, trial=replace(_opened(trial, world.now_s), step_index=trial.step_index + 1))
+        if trial
+        else status
+    )
 
 
 def all_traffic(status: ModelDeploymentStatus, world: World, why: str) -> ModelDeploymentStatus:
     """Ask for all traffic; stable keeps its pods until the route is seen to lead to the candidate alone."""
     if status.trial and status.trial.weighted_at is None:
         status = first_step(status, world, why)
-    return _past_steps(status, status.trial.step_since if status.trial else None)
+    return _past_steps(status, world.now_s, status.trial.step_since if status.trial else None)
 
 
 def watch(status: ModelDeploymentStatus, world: World, _: str) -> ModelDeploymentStatus:
     """Start the clock of the watch: the candidate is judged on, and stable stays warm."""
-    return _past_steps(status, world.now_s)
+    return _past_steps(status, world.now_s, world.now_s)
 
 
-def _past_steps(status: ModelDeploymentStatus, since_s: float | None) -> ModelDeploymentStatus:
+def _past_steps(status: ModelDeploymentStatus, now_s: float, since_s: float | None) -> ModelDeploymentStatus:
     trial = status.trial
-    return replace(status, trial=replace(_opened(trial, look_afresh), step_since=since_s)) if trial else status
+    return replace(status, trial=replace(_opened(trial, now_s, look_afresh), step_since=since_s)) if trial else status
 
 
-def _opened(trial: Trial, begin: Callable[[ObjectiveEvidence], ObjectiveEvidence] = open_step) -> Trial:
+def _opened(
+    trial: Trial, now_s: float, begin: Callable[[ObjectiveEvidence, float], ObjectiveEvidence] = open_step
+) -> Trial:
     """Begin a stretch with another share of traffic: the test looks afresh, and nothing of the last step is left.
 
     After the last step no more requests are asked for, so its own go on counting.
@@ -105,7 +111,7 @@ def _opened(trial: Trial, begin: Callable[[ObjectiveEvidence], ObjectiveEvidence
         trial,
         step_since=None,
         split_from=None,
-        evidence=tuple(begin(entry) for entry in trial.evidence),
+        evidence=tuple(begin(entry, now_s) for entry in trial.evidence),
         approvals=(),
         check=None,
         experiment=None,

@@ -16,6 +16,7 @@ from seatrial.rollout.cost import cost_in_bounds
 from seatrial.rollout.fallback import why_active
 from seatrial.rollout.labels import frozen_plan, labels_good
 from seatrial.rollout.progress import progress
+from seatrial.rollout.retrain import NOT_ASKED
 from seatrial.rollout.seen import requests_of
 from seatrial.rollout.steps import current_step
 from seatrial.rollout.target import ALL, intended_weight
@@ -43,7 +44,7 @@ def report(status: ModelDeploymentStatus, world: World, wanted: Target) -> Model
         "SplitAsTold": _split_as_told(status, world),
         "MetricsAvailable": _metrics_available(status, world),
     }
-    if status.drift:
+    if status.drift and status.drift.cause != NOT_ASKED:
         found["DriftFree"] = drift_free(status.drift)
     if status.trial and status.trial.plan.cost:
         found["CostInBounds"] = cost_in_bounds(status.trial)

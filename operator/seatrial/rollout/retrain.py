@@ -24,6 +24,8 @@ MOST_KEPT: Final = 10
 WAITING, ASKED, UNANSWERED, EXPIRED = "Waiting", "Asked", "Unanswered", "Expired"
 _COURSE: Final = (WAITING, ASKED, UNANSWERED, "Accepted", "Failed", EXPIRED)
 """States of a call in the order in which they can follow each other."""
+NOT_ASKED: Final = "NotAsked"
+"""Stands for a finding while no ModelSLO says drift."""
 _OF_THE_WORLD: Final = frozenset({"WorldChanged", "PredictionsMoved", "StableOutdated"})
 """Findings that say that an incident goes on."""
 _GONE: Final = frozenset({"NoDrift", "DriftWarning"})
@@ -166,6 +168,17 @@ def _waiting(call: RetrainCall, needs: int | None, found: DriftStatus) -> Retrai
 
 def _if_enough(call: RetrainCall, now_s: float) -> RetrainCall:
     return replace(call, state=ASKED, at=now_s) if len(call.approvals) >= call.needs else call
+
+
+def remembered(found: DriftStatus, now_s: float) -> DriftStatus | None:
+    """Keep incident and calls while nobody asks for drift: who asks again begins no new month. What waits expires."""
+    if found.cause == NOT_ASKED:
+        return found
+    calls = tuple(replace(call, state=EXPIRED) if call.state == WAITING else call for call in found.retrained)
+    if not found.incident and not calls:
+        return None
+    kept = DriftStatus(now_s, found.version, NOT_ASKED, "nothing", "no ModelSLO asks for drift")
+    return replace(kept, incident=found.incident, retrained=calls)
 
 
 def waiting(found: DriftStatus | None) -> RetrainCall | None:

@@ -9,7 +9,13 @@ from prometheus_client import CollectorRegistry, generate_latest
 from seatrial.controller.about import ModelInfo, with_about
 from seatrial.controller.cache import Cache
 
-ABOUT = {"owner": "ann@example.com", "team": "fraud", "runbook": "https://wiki.example/scorer", "risk": "high"}
+ABOUT = {
+    "owner": "ann@example.com",
+    "team": "fraud",
+    "runbook": "https://wiki.example/scorer",
+    "risk": "high",
+    "card": f"https://wiki.example/{'c' * 600}",
+}
 
 
 def model(name: str, **spec: Any) -> dict[str, Any]:
@@ -31,8 +37,8 @@ def test_each_model_that_says_about_has_one_series() -> None:
     registry.register(info)
     series = [line for line in generate_latest(registry).decode().splitlines() if not line.startswith("#")]
     expected = (
-        'seatrial_model_info{model_deployment="scorer",model_namespace="ml",owner="ann@example.com",'
-        'risk="high",team="fraud"} 1.0'
+        f'seatrial_model_info{{card="{ABOUT["card"][:512]}",model_deployment="scorer",model_namespace="ml",'
+        'owner="ann@example.com",risk="high",runbook="https://wiki.example/scorer",team="fraud"} 1.0'
     )
     assert series == [expected]
     registry.unregister(info)

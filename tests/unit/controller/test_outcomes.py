@@ -7,10 +7,14 @@ from itertools import pairwise
 
 from prometheus_client import CollectorRegistry
 
+from seatrial.api.commands import Verb
+from seatrial.api.counts import Restart, Totals
 from seatrial.api.drift import DriftIncident
 from seatrial.api.status import Draining
 from seatrial.controller.outcomes import Outcomes
 from seatrial.judge.types import Verdict
+from seatrial.rollout.faults import FAULTS
+from seatrial.rollout.machine import TRANSITIONS
 from tests.unit.rollout import builders as b
 from tests.unit.rollout.test_retrain import WORLD
 
@@ -92,3 +96,35 @@ def test_drift_is_timed_when_it_is_confirmed_and_when_it_is_remedied_each_once()
         for part in ("detection", "remedy")
     }
     assert found == {"detection": [1, 1800], "remedy": [1, 7200]}
+
+
+def test_what_can_be_counted_is_there_from_the_beginning_so_that_the_first_one_is_an_increase() -> None:
+    registry, _ = counted()
+    causes = {row.name for row in TRANSITIONS if row.event in {"RolledBack", "RollingBack"}} - {"former is back"}
+    assert {fault.name for fault in FAULTS} | {"aborted", "late labels"} == causes
+    for cause in causes:
+        assert registry.get_sample_value("seatrial_rollbacks_total", {"cause": cause}) == 0
+        assert registry.get_sample_value("seatrial_budget_spent_ratio_total", {"cause": cause}) == 0
+    for cause in ("promoted", "superseded", "returned", "deployed"):
+        assert registry.get_sample_value("seatrial_budget_spent_ratio_total", {"cause": cause}) == 0
+    assert registry.get_sample_value("seatrial_rollbacks_total", {"cause": "promoted"}) is None
+
+
+def test_a_version_that_breaks_late_is_found_in_the_time_since_then() -> None:
+    registry, outcomes = counted()
+    status = b.on_trial()
+    assert status.trial
+    late = Restart(Totals(30_000, 10), Totals(270_000, 0), at=b.NOW - 40, bad_at=b.NOW - 8)
+    known = replace(b.evidence(total=31_000, bad=30), restarts=(late,), bad_at=b.NOW - 10_000)
+    status = replace(status, trial=replace(status.trial, weighted_at=b.NOW - 10_800, evidence=(known,)))
+    burning = replace(known, total=31_500, bad=310, verdict=Verdict.Burning)
+    outcomes.note(status, b.run(status, b.at_ease(status, evidence=(burning,))), {})
+    assert registry.get_sample_value("seatrial_rollback_decision_seconds_sum") == 8
+
+
+def test_what_a_person_ends_was_not_detected() -> None:
+    registry, outcomes = counted()
+    status = b.ordered(b.on_trial(), Verb.ABORT)
+    outcomes.note(status, b.run(status, b.at_ease(status)), {})
+    assert registry.get_sample_value("seatrial_rollbacks_total", {"cause": "aborted"}) == 1
+    assert registry.get_sample_value("seatrial_rollback_decision_seconds_count") == 0

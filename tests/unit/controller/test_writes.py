@@ -62,3 +62,11 @@ def test_a_new_restart_point_is_seen_also_after_the_oldest_was_given_up() -> Non
     full = in_trial(STATUS, evidence=(replace(evidence(), restarts=points),))
     moved = in_trial(STATUS, evidence=(replace(evidence(), restarts=points, retired=1),))
     assert _restarts(full) != _restarts(moved)
+
+
+def test_the_first_bad_event_after_a_restart_point_is_worth_a_write_like_the_point_itself() -> None:
+    point = Restart(Totals(500, 1), Totals(500, 0), NOW - 20)
+    before = in_trial(STATUS, evidence=(replace(evidence(), restarts=(point,)),))
+    after = in_trial(STATUS, evidence=(replace(evidence(), restarts=(replace(point, bad_at=NOW),)),))
+    assert _restarts(before) != _restarts(after)
+    assert _without_counts(before) == _without_counts(after)

@@ -334,3 +334,34 @@ def test_people_are_told_when_they_are_waited_for_and_what_came_of_it() -> None:
         told = answered(waits.status.drift, call.id, state, "the service answered")
         notices = b.run(waits.status, b.at_ease(waits.status, drift=told)).notices
         assert [(n.type, n.reason) for n in notices] == [(severity, f"Retrain{state}")]
+
+
+def test_who_takes_drift_away_and_puts_it_back_has_the_same_incident_and_the_same_month() -> None:
+    found = looks(WORLD)
+    found = answered(found, found.retrained[0].id, "Accepted", "the service answered 202")
+    status = replace(b.stable(), drift=found)
+    silent = b.wish(b.A, plan=replace(b.PLAN, drift=None))
+    without = b.run(status, b.at_ease(status, wish=silent))
+    assert without.status.drift
+    assert (without.status.drift.incident, without.status.drift.retrained) == (found.incident, found.retrained)
+    assert "DriftFree" not in {condition.type for condition in without.status.conditions}
+    again = b.run(without.status, b.at_ease(without.status, wish=silent, now_s=b.NOW + 60))
+    assert again.status.drift == without.status.drift  # nothing to write
+    back = b.run(again.status, b.at_ease(again.status)).status
+    assert "DriftFree" not in {condition.type for condition in back.conditions}  # until the first look
+    seen = looks(after(HOUR_S), known=back.drift)
+    assert (incident(seen).confirmed_at, seen.retrained) == (b.NOW, found.retrained)
+
+
+def test_a_call_that_waits_expires_when_drift_is_taken_away() -> None:
+    silent = b.wish(b.A, plan=replace(b.PLAN, drift=None))
+    without = b.run(WAITING, b.at_ease(WAITING, wish=silent)).status
+    assert without.drift
+    assert [call.state for call in without.drift.retrained] == ["Expired"]
+    assert promote(without, "ann").answers[0].outcome == "Refused"
+
+
+def test_a_model_without_incident_and_calls_has_nothing_to_remember() -> None:
+    status = replace(b.stable(), drift=CALM)
+    silent = b.wish(b.A, plan=replace(b.PLAN, drift=None))
+    assert b.run(status, b.at_ease(status, wish=silent)).status.drift is None
