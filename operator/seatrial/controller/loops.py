@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from seatrial.controller.tick import Ticker
 
 SPREAD_S = 0.5
-"""First ticks are spread over this time, so that a restarted operator with many rollouts doesn't do all at once."""
+"""First ticks are spread over this time at least, so that a restarted operator doesn't do all at once."""
+SPREAD_EACH_S = 0.02
+"""And over so much for each ModelDeployment: a thousand at once would let the renewal of the Lease wait too long."""
+LONGEST_SPREAD_S = 20.0
 
 
 class Loops:
@@ -52,7 +55,8 @@ class Loops:
     async def _run(self, key: Key, wake: asyncio.Event) -> None:
         memory = Memory()
         due_s = time.monotonic()
-        await asyncio.sleep(random.uniform(0, SPREAD_S))  # noqa: S311 - a spread needs no secret randomness
+        spread_s = min(max(SPREAD_S, SPREAD_EACH_S * len(self._loops)), LONGEST_SPREAD_S)
+        await asyncio.sleep(random.uniform(0, spread_s))  # noqa: S311 - a spread needs no secret randomness
         due_s = time.monotonic()
         while True:
             wake.clear()
