@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from seatrial.rollout.versions import Content
 
 T = TypeVar("T")
-Posted = TypeVar("Posted", Retrain, Webhook)
+P = TypeVar("P", Retrain, Webhook)
 _COMMANDS: TypeAdapter[list[Command]] = TypeAdapter(list[Command])
 
 
@@ -132,7 +132,7 @@ def _without_address(step: Step) -> Step:
     return step.model_copy(update={"check": check})
 
 
-def _unaddressed(posted: Posted | None) -> Posted | None:
+def _unaddressed(posted: P | None) -> P | None:
     return posted.model_copy(update={"url": None}) if posted else None
 
 
