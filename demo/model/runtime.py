@@ -70,5 +70,5 @@ class DigitClassifier(MLModel):  # type: ignore[misc] # the base class is known 
         digits: NDArray[np.int64] = self._classifier.classes_[shares.argmax(axis=1)]
         if self._instrument:
             # The features as they came, before the lost ones were replaced by darkness.
-            self._instrument.observe(scans, digits, confidence=shares.max(axis=1), defaulted=lost.any(axis=1))
+            self._instrument.observe(scans, digits, confidence=shares, defaulted=lost)
         return digits

@@ -96,6 +96,8 @@ class Features:
         self._chosen = None if chosen == list(range(self._width)) else np.array(chosen, np.intp)
         # Choosing takes longer than copying some columns too many: of a narrow matrix it is done for many rows at once.
         self._is_chosen_late = self._chosen is not None and self._width <= _NARROW * len(chosen)
+        self.width = self._width if self._chosen is None or self._is_chosen_late else None
+        """Columns of a matrix that is copied as a whole; None when no matrix is."""
 
     def rows(self, data: Any) -> int:  # noqa: ANN401 # any table
         """Count the rows of a table.

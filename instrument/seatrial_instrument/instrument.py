@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import deque
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
@@ -15,15 +13,17 @@ from prometheus_client import REGISTRY
 
 from seatrial_instrument import processes
 from seatrial_instrument.cells import SharedCells, cells_for
+from seatrial_instrument.complaints import Complaints
 from seatrial_instrument.constants import constants
 from seatrial_instrument.features import Features
+from seatrial_instrument.gathered import Gathered
 from seatrial_instrument.options import Options
 from seatrial_instrument.predictions import Predictions
-from seatrial_instrument.request import ErrorType, Kind, current
+from seatrial_instrument.request import ErrorType, Kind, Request, current
 from seatrial_instrument.sampling import ALL, Sampler
 from seatrial_instrument.series import Layout
 from seatrial_instrument.traffic import Ages, Checks, Traffic
-from seatrial_instrument.waiting import Answered, Rows, Told, copied, together
+from seatrial_instrument.waiting import Told, copied, together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
     from seatrial_instrument.prediction_log import PredictionLog
     from seatrial_instrument.reference import Profile
+    from seatrial_instrument.waiting import Answered, Rows
 
-_Item = TypeVar("_Item", Rows, Told, Answered)
-_LOG: Final = logging.getLogger("seatrial_instrument")
-_COMPLAIN_EVERY_S: Final = 60.0
-_ENOUGH: Final = 512
+_Item = TypeVar("_Item")
+_WARM_UP: Final = Kind.WARM_UP
+_ENOUGH: Final = 1024
 """Rows and calls that are counted together: few enough that nobody notices the time it takes, a fraction of 1 ms."""
 
 
@@ -84,7 +84,7 @@ class Instrument:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.profile, self.model_name, self._log = profile, model_name, log
-        self._strict, self._clock, self._complained_s = options.strict, clock, float("-inf")
+        self._strict, self._complaints = options.strict, Complaints(model_name, clock)
         layout = Layout({"model_name": model_name})
         self._traffic = Traffic(options.latency_edges_s, layout)
         self._ages = Ages(options.feature_groups, options.age_edges_s, layout)
@@ -103,8 +103,10 @@ class Instrument:
         self._tables: deque[Rows] = deque()
         self._told: deque[Told] = deque()
         self._answered: deque[Answered] = deque()
+        self._gathered = Gathered(self._features.width, self._predictions.plain_kinds)
         self._waiting = 0
         self._ticker: threading.Thread | None = None
+        self._enough = 0  # the first that comes starts the ticker
         processes.know(self)
         if registry is not None:
             registry.register(self)
@@ -129,41 +131,54 @@ class Instrument:
         predictions
             The model's answers, one for each row; with several outputs a mapping of output to answers.
         confidence
-            What the model says of its certainty, 0..1, one for each row.
+            What the model says of its certainty, 0..1, one for each row; or one for each class of each row, of which
+            the greatest counts.
         defaulted
-            One flag for each row, or one for all: the answer is a default, or rests on imputed features.
+            One flag for each row, or one for all: the answer is a default, or rests on imputed features. Or one for
+            each feature of each row, of which any counts.
         failed
             One flag for each row, or one for all: the answer is an error that is sent as a success.
         slices
             By name of the slice one value for each row, or one for all.
         """
         request = current.get()
-        if request is not None and request.kind is Kind.WARM_UP:
+        if request is not None and request.kind is _WARM_UP:
             return
         try:
-            waiting = 1
-            if predictions is not None:
-                told = Told(
-                    predictions.copy() if type(predictions) is ndarray else copied(predictions),
-                    confidence.copy() if type(confidence) is ndarray else copied(confidence),
-                    defaulted.copy() if type(defaulted) is ndarray else copied(defaulted),
-                    None if failed is None else copied(failed),
-                    copied(slices) if slices else None,
-                )
-                self._told.append(told)
-                waiting += len(told.predictions)
-                if self._log and request:
-                    self._log.tell(request, told)
+            rows, pick = 0, ALL
             if features is not None:
-                given = len(features) if type(features) is ndarray else self._features.rows(features)
-                pick = self._sampler.pick(given, request)
-                kept = given if pick is ALL else len(range(given)[pick])
-                self._tables.append(Rows(given, kept, self._features.copy(features, pick) if kept else None))
-                waiting += kept
-            self._wait(waiting)
+                rows = len(features) if type(features) is ndarray else self._features.rows(features)
+                pick = self._sampler.pick(rows, request)
+                is_plain = pick is ALL and failed is None and slices is None and self._log is None
+                if is_plain and self._gathered.put(features, predictions, confidence, defaulted):
+                    self._waiting += rows
+                    if self._waiting >= self._enough:
+                        self._go_on()
+                    return
+            told = None if predictions is None else (predictions, confidence, defaulted, failed, slices or None)
+            self._keep(features, rows, pick, told, request)
         except Exception as error:  # noqa: BLE001 # counting must never cost a client its answer
             with self._lock:
                 self._complain(error)
+
+    def _keep(
+        self, features: Any, rows: int, pick: slice, told: tuple[Any, ...] | None, request: Request | None  # noqa: ANN401 # any table
+    ) -> None:  # fmt: skip
+        """Copy a batch of any form, and let it wait."""
+        waiting = 1
+        if told is not None:
+            answers = Told(*map(copied, told))
+            self._told.append(answers)
+            waiting += len(answers.predictions)
+            if self._log and request:
+                self._log.tell(request, answers)
+        if features is not None:
+            kept = len(range(rows)[pick])
+            self._tables.append((rows, kept, self._features.copy(features, pick) if kept else None))
+            waiting += kept
+        self._waiting += waiting
+        if self._waiting >= self._enough:
+            self._go_on()
 
     def outcome(self, check: str, result: str, count: int = 1) -> None:
         """Count the result of a declared check, such as a safety filter or a user's feedback."""
@@ -185,13 +200,19 @@ class Instrument:
         kind
             What the request was for.
         """
-        self._answered.append(Answered(duration_s, error_type, kind))
-        self._wait(1)
+        self._answered.append((duration_s, error_type, kind))
+        self._waiting += 1
+        if self._waiting >= self._enough:
+            self._go_on()
 
     def flush(self) -> None:
         """Count what is waiting; the metrics page does this by itself."""
         with self._lock:
             self._waiting = 0
+            for features, *told in self._gathered.take():
+                self._tables.append((len(features), len(features), features))
+                if told[0] is not None:
+                    self._told.append(Told(*told))
             self._count(self._tables, self._count_rows)
             self._count(self._told, self._count_answers)
             self._count(self._answered, self._traffic.add)
@@ -217,13 +238,13 @@ class Instrument:
         yield from self._layout.metrics(None)
         yield from self._constants
 
-    def _wait(self, rows: int) -> None:
-        """Let what has come wait, until there is enough to be counted together."""
-        self._waiting += rows
-        if self._strict or self._waiting >= _ENOUGH:
-            self.flush()
-        elif self._is_shared and self._ticker is None:
+    def _go_on(self) -> None:
+        """Count what waits if it is enough; see to it that it is counted if it stays less."""
+        if self._is_shared and self._ticker is None:
             self._ticker = processes.flush_steadily(self)
+        self._enough = 0 if self._strict else _ENOUGH
+        if self._waiting >= self._enough:
+            self.flush()
 
     def _count(self, waiting: deque[_Item], count: Callable[[list[_Item], NDArray[np.float64]], None]) -> None:
         """Count what waits together, or one by one when something of it can't be counted."""
@@ -243,10 +264,10 @@ class Instrument:
             self._cells.values += counts
 
     def _count_rows(self, batches: list[Rows], cells: NDArray[np.float64]) -> None:
-        kept = sum(batch.kept for batch in batches)
+        given, kept = sum(batch[0] for batch in batches), sum(batch[1] for batch in batches)
         cells[self._rows[True]] += kept
-        cells[self._rows[False]] += sum(batch.given for batch in batches) - kept
-        self._features.count([(batch.kept, batch.table) for batch in batches if batch.kept], cells)
+        cells[self._rows[False]] += given - kept
+        self._features.count([batch[1:] for batch in batches if batch[1]], cells)
 
     def _count_answers(self, batches: list[Told], cells: NDArray[np.float64]) -> None:
         for batch in together(batches, self._predictions.plain_kinds):
@@ -263,22 +284,13 @@ class Instrument:
         if self._strict:
             raise error
         self._cells.values[self._errors] += 1
-        if self._clock() - self._complained_s >= _COMPLAIN_EVERY_S:
-            self._complained_s = self._clock()
-            trace = error.__traceback__
-            while trace and trace.tb_next:
-                trace = trace.tb_next
-            place = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "?"
-            # The text of an error may hold a value of somebody's, so only its kind and place are told.
-            _LOG.warning(
-                "model %s: a batch could not be counted (%s at %s); Options(strict=True) shows why, in a test",
-                self.model_name, type(error).__name__, place,
-            )  # fmt: skip
+        self._complaints.tell(error)
 
     def after_fork(self) -> None:
         """Begin anew in a child process."""
         self._lock = threading.Lock()
         for waiting in (self._tables, self._told, self._answered):
             waiting.clear()  # the parent counts it
-        self._ticker = None
+        self._gathered = Gathered(self._features.width, self._predictions.plain_kinds)
+        self._ticker, self._enough = None, 0
         self._cells.after_fork()

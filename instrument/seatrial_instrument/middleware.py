@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from functools import lru_cache
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from seatrial_instrument.request import (
@@ -35,8 +35,11 @@ if TYPE_CHECKING:
 
 _OURS: Final = {VERSION_HEADER, REQUEST_ID_HEADER}
 _WRITTEN: Final = {name.encode() for name in _OURS}
+_LENGTHS: Final = {len(name) for name in _WRITTEN}
 _REQUEST_ID, _WARM_UP, _SHADOW = (name.encode() for name in (REQUEST_ID_HEADER, WARM_UP_HEADER, SHADOW_HEADER))
 
+_NONE: Final = ErrorType.NONE
+_OK: Final = 200
 _MOST_PATHS: Final = 256
 
 
@@ -81,10 +84,12 @@ class ASGIMiddleware(_Middleware):
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Pass a request on, and count it when its answer is complete."""
-        if scope["type"] != "http" or not self._counts(scope["method"], scope["path"]):
+        match = self._match
+        if scope["type"] != "http" or not (match(scope["path"]) if match else scope["method"] == "POST"):
             await self._app(scope, receive, self._last(send) if scope["type"] == "lifespan" else send)
             return
-        began_s = time.perf_counter()
+        began_s = perf_counter()
+        # The way of every request: nearly all in one function, as each that is called is fetched from memory anew.
         sent = dict(scope["headers"])
         given = sent.get(_REQUEST_ID, b"").decode("latin-1")
         request = request_of(given, sent.get(b"host", b"").decode("latin-1"), sent.get(_WARM_UP), sent.get(_SHADOW))
@@ -96,7 +101,7 @@ class ASGIMiddleware(_Middleware):
                 status = message["status"]
                 headers = [self._version_header, (_REQUEST_ID, request.id.encode())]
                 for header in message.get("headers", ()):
-                    if header[0].lower() not in _WRITTEN:
+                    if len(header[0]) not in _LENGTHS or header[0].lower() not in _WRITTEN:
                         headers.append(header)  # noqa: PERF401 # a comprehension is another function to call
                 message = {**message, "headers": headers}
             return send(message)
@@ -113,8 +118,8 @@ class ASGIMiddleware(_Middleware):
             raise
         finally:
             current.reset(token)
-            error = error or request.error_type or error_type_of(status)
-            self._instrument.request(time.perf_counter() - began_s, error, request.kind)
+            error = error or request.error_type or (_NONE if status == _OK else error_type_of(status))
+            self._instrument.request(perf_counter() - began_s, error, request.kind)
 
     def _last(self, send: Send) -> Send:
         """Close the instrument before the server ends: uvicorn then ends by a signal, which runs nothing any more."""
@@ -146,7 +151,7 @@ class WSGIMiddleware(_Middleware):
         """Pass a request on; it is counted when the server closes its answer."""
         if not self._counts(environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")):
             return self._app(environ, start_response)
-        began_s = time.perf_counter()
+        began_s = perf_counter()
 
         def sent(name: str) -> str | None:
             return environ.get("HTTP_" + name.upper().replace("-", "_"))
@@ -164,7 +169,7 @@ class WSGIMiddleware(_Middleware):
 
         def finish(error: ErrorType | None) -> None:
             error = error or request.error_type or error_type_of(statuses[-1] if statuses else None)
-            self._instrument.request(time.perf_counter() - began_s, error, request.kind)
+            self._instrument.request(perf_counter() - began_s, error, request.kind)
 
         token = current.set(request)
         try:

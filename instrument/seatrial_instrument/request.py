@@ -96,8 +96,9 @@ def request_of(request_id: str | None, host: str, warm_up: str | bytes | None, s
     identity = request_id if request_id and is_safe else _IDS.next()
     if warm_up and warm_up.lower() not in _NO:
         return Request(identity, Kind.WARM_UP)
-    is_shadow = (shadow and shadow.lower() not in _NO) or ("-shadow" in host and _SHADOW_HOST.fullmatch(host))
-    return Request(identity, Kind.SHADOW if is_shadow else Kind.CLIENT)
+    if (shadow and shadow.lower() not in _NO) or ("-shadow" in host and _SHADOW_HOST.fullmatch(host)):
+        return Request(identity, Kind.SHADOW)
+    return Request(identity)
 
 
 def error_type_of(status: int | None) -> ErrorType:

@@ -53,14 +53,17 @@ class Traffic:
 
     def add(self, requests: Sequence[Answered], cells: NDArray[np.float64]) -> None:
         """Count requests."""
-        for (error, kind), count in Counter((request.error_type, request.kind) for request in requests).items():
+        durations, errors, kinds = zip(*requests, strict=True)
+        for (error, kind), count in Counter(zip(errors, kinds, strict=True)).items():
             if kind is Kind.WARM_UP:
                 cells[self._warm_up] += count
                 continue
             cells[self._counts[error]] += count
             if kind is Kind.SHADOW:
                 cells[self._mirrored[error]] += count
-        durations_s = np.array([request.duration_s for request in requests if request.kind is not Kind.WARM_UP])
+        if Kind.WARM_UP in kinds:
+            durations = tuple(duration_s for duration_s, _, kind in requests if kind is not Kind.WARM_UP)
+        durations_s = np.array(durations, np.float64)
         durations_s.sort()
         below = durations_s.searchsorted(self._edges, "right")
         total_s = durations_s[np.isfinite(durations_s)].sum()  # what is not would spoil the sum for ever

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -22,12 +22,11 @@ if TYPE_CHECKING:
     from seatrial_instrument.request import ErrorType, Kind
 
 
-class Rows(NamedTuple):
-    """Features: how many rows were given, how many of them are to be counted, and these."""
-
-    given: int
-    kept: int
-    table: Any
+_TABLE: Final = 2
+Rows = tuple[int, int, Any]
+"""Features: how many rows were given, how many of them are to be counted, and these."""
+Answered = tuple[float, "ErrorType", "Kind"]
+"""A request: how long it took in seconds, what was wrong, and what it was for."""
 
 
 class Told(NamedTuple):
@@ -49,14 +48,6 @@ class Answers(NamedTuple):
     defaulted: NDArray[np.bool_] | None
     failed: NDArray[np.bool_] | None
     slices: Mapping[str, Sequence[Any]]
-
-
-class Answered(NamedTuple):
-    """A request: how long it took in seconds, what was wrong, and what it was for."""
-
-    duration_s: float
-    error_type: ErrorType
-    kind: Kind
 
 
 def copied(value: Any) -> Any:  # noqa: ANN401 # whatever users give
@@ -90,7 +81,7 @@ def answers(told: Told) -> Answers:
     return Answers(
         rows,
         predictions,
-        None if told.confidence is None else np.asarray(told.confidence, np.float64).reshape(rows),
+        None if told.confidence is None else _greatest(np.asarray(told.confidence, np.float64), rows),
         None if told.defaulted is None else _flags(told.defaulted, rows),
         None if told.failed is None else _flags(told.failed, rows),
         {name: _values(given, rows) for name, given in told.slices.items()} if told.slices else {},
@@ -171,9 +162,17 @@ def _joined_flags(parts: Sequence[tuple[int, NDArray[np.bool_] | None]]) -> NDAr
     return np.concatenate([np.zeros(rows, bool) if flags is None else flags for rows, flags in parts])
 
 
-def _flags(flags: Any, rows: int) -> NDArray[np.bool_]:  # noqa: ANN401 # one flag, or one for each row
+def _flags(flags: Any, rows: int) -> NDArray[np.bool_]:  # noqa: ANN401 # one flag, one for each row, or some for each
     given = np.asarray(flags, bool)
+    if given.ndim == _TABLE and len(given) == rows:
+        given = np.logical_or.reduce(given, axis=1)
     return np.full(rows, given) if given.ndim == 0 else given.reshape(rows)
+
+
+def _greatest(shares: NDArray[np.float64], rows: int) -> NDArray[np.float64]:
+    if shares.ndim == _TABLE and len(shares) == rows:
+        shares = np.maximum.reduce(shares, axis=1)
+    return shares.reshape(rows)
 
 
 def _values(given: Any, rows: int) -> list[Any]:  # noqa: ANN401 # one value, or one for each row

@@ -242,6 +242,28 @@ def test_a_client_that_goes_away_is_not_the_models_fault(
     assert value("ml_model_requests_total", error_type="client") == 1
 
 
+def test_a_message_that_the_application_keeps_is_not_changed(
+    make: Callable[..., Instrument], reference: Profile
+) -> None:
+    start = {"type": "http.response.start", "status": 200, "headers": [(b"a", b"b")]}
+    sent: list[Any] = []
+
+    async def model(_scope: Any, _receive: Any, send: Any) -> None:
+        await send(start)
+
+    async def take(message: Any) -> None:
+        sent.append(message)
+
+    app = ASGIMiddleware(model, make(reference), version="7")
+    for name in (b"1", b"2"):
+        scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"x-request-id", name)]}
+        asyncio.run(app(scope, receive=never, send=take))
+    assert start["headers"] == [(b"a", b"b")]
+    ours = [(b"x-model-version", b"7"), (b"x-request-id", b"1"), (b"a", b"b")]
+    assert sent[0]["headers"] == ours
+    assert sent[1]["headers"] == [ours[0], (b"x-request-id", b"2"), ours[2]]
+
+
 async def never(*_: object) -> Any:
     await asyncio.sleep(3600)
 

@@ -25,8 +25,10 @@ PROFILE = Profile(
     (Numeric("score", (0.5,), (0, 0), 0, 1),),
 )
 CLASSES = Profile(1, ("x",), (), (Categorical("y", ("a", "b"), (0, 0)),))
-CONFIDENCE = st.none() | st.just([0.25]) | st.just(np.array([0.95]))
-FLAGS = st.none() | st.booleans() | st.just([True]) | st.just(np.array([False]))
+CONFIDENCE = st.sampled_from(
+    [None, 0.5, [0.25], [[0.3, 0.7]], np.array([0.95]), np.array([[0.2, 0.1, 0.7]]), np.array([[0.5]]), np.array(0.5)]
+)
+FLAGS = st.sampled_from([None, True, False, [True], [[False, True]], np.array([False]), np.array([[False, True]])])
 CALLS = st.fixed_dictionaries(
     {
         "features": st.sampled_from(
@@ -106,6 +108,27 @@ def test_a_batch_that_cannot_be_counted_spoils_no_other() -> None:
     assert read(registry, "feature_value_count", feature="x") == 4
     assert read(registry, "predictions_total", outcome="ok", reason="") == 4
     assert read(registry, "instrument_errors_total") == 5
+
+
+@pytest.mark.parametrize("form", [list, np.array])
+def test_of_certainty_by_class_the_greatest_counts_and_of_flags_by_feature_any(form: Any) -> None:
+    instrument, registry = made()
+    instrument.observe(
+        predictions=np.array([0.1, 0.2]),
+        confidence=form([[0.25, 0.75], [0.95, 0.05]]),
+        defaulted=form([[False, False], [False, True]]),
+    )
+    assert read(registry, "prediction_confidence_ratio_bucket", le="0.7") == 0
+    assert read(registry, "prediction_confidence_ratio_bucket", le="0.8") == 1
+    assert read(registry, "predictions_total", outcome="default", reason="imputed") == 1
+    assert read(registry, "predictions_total", outcome="ok", reason="") == 1
+
+
+@pytest.mark.parametrize("confidence", [np.zeros((3, 2)), np.zeros((2, 0)), np.zeros((2, 2, 2))])
+def test_certainty_of_other_rows_is_refused(confidence: Any) -> None:
+    instrument, registry = made()
+    instrument.observe(predictions=np.array([0.1, 0.2]), confidence=confidence)
+    assert read(registry, "instrument_errors_total") == 1
 
 
 def test_threads_lose_nothing() -> None:
