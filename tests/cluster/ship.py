@@ -14,6 +14,7 @@ import yaml
 
 from demo.kubectl import Follow, kubectl
 from demo.load import MODEL_PATH, TIMEOUT_S, Load, held_out_digits
+from demo.story import answering
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -91,8 +92,16 @@ class Ship:
     async def serve(self, label: str = "1") -> None:
         """Deploy the first version and wait until clients get answers."""
         await self.apply(self.manifest(label))
-        await self.until(lambda s: s.get("phase") == "Stable" and s["stable"]["label"] == label)
-        await self.until(lambda s: condition(s, "Ready")["status"] == "True")
+        await self.serving()
+
+    async def serving(self) -> Raw:
+        """Wait until the first version is stable and clients get answers; return the status.
+
+        In a new cluster the gateway opens its port some moments after it has taken its first route.
+        """
+        status = await self.until(lambda s: s.get("phase") == "Stable" and condition(s, "Ready")["status"] == "True")
+        await answering(self.gateway, held_out_digits()[0], host=self.host)
+        return status
 
     async def until(self, holds: Callable[[Raw], bool], deadline_s: float = START_S) -> Raw:
         """Wait until the status is so; return it."""

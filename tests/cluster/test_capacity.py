@@ -53,7 +53,7 @@ async def test_a_changed_configmap_goes_through_a_trial_and_the_old_copy_goes_wi
     await hold(ship, "ConfigMap", "words", GREETING="hello")
     await hold(ship, "Secret", "key", TOKEN=WORD)
     await ship.apply(asked(ship, "1"))
-    first = (await ship.until(lambda s: s.get("phase") == "Stable"))["stable"]["hash"]
+    first = (await ship.serving())["stable"]["hash"]
     async with ship.load() as load:
         await hold(ship, "ConfigMap", "words", GREETING="goodbye")
         status = await ship.until(lambda s: s["phase"] == "Stable" and s["stable"]["hash"] != first, 240)

@@ -76,7 +76,7 @@ async def test_late_labels_start_the_cold_version_again_and_no_request_is_lost(
 ) -> None:
     host = await judge_by_labels(ship)
     await ship.apply(version(ship, "1"))
-    first = (await ship.until(lambda s: s.get("phase") == "Stable"))["stable"]["hash"]
+    first = (await ship.serving())["stable"]["hash"]
     await kubectl("rollout", "status", "deployment/joiner", "-n", ship.namespace, "--timeout=50s")
     labels = LateLabels(ship.gateway, host=host)
     async with ship.load(learn=labels.learn) as load:

@@ -100,7 +100,7 @@ async def test_at_200_requests_a_second_none_is_lost_that_the_candidate_did_not_
 ) -> None:
     await judge_by_errors_alone(ship)
     await ship.apply(version(ship, "1"))
-    first = (await ship.until(lambda s: s.get("phase") == "Stable"))["stable"]["hash"]
+    first = (await ship.serving())["stable"]["hash"]
     await until_pods(ship, first, 2)
     began_s = time.time()
     voyage = Voyage()
