@@ -51,10 +51,11 @@ class Counters:
 
 @dataclass(slots=True)
 class Labelled:
-    """What the joiner has counted of a version: predictions with a label, and those that turned out wrong."""
+    """What the joiner has counted of a version: predictions with a label, those that turned out wrong, and all."""
 
     total: int = 0
     wrong: int = 0
+    matured: int = 0
 
 
 @dataclass(slots=True)
@@ -82,6 +83,8 @@ class Cluster:
         How long a pod must be ready to count as available.
     labels_in_s
         How long after a prediction its label comes; None when none ever does.
+    labelled
+        Share of the predictions that ever get a label.
     lost
         Requests that found no ready pod behind their backend.
     first_bad_s, last_weight_s
@@ -103,8 +106,9 @@ class Cluster:
     gateway_stuck_until_s: float = 0.0
     counters: dict[str, Counters] = field(default_factory=dict)
     labels_in_s: float | None = None
+    labelled: float = 1.0
     labels: dict[str, Labelled] = field(default_factory=dict)
-    _ripening: deque[tuple[float, str, int, int]] = field(default_factory=deque)
+    _ripening: deque[tuple[float, str, Labelled]] = field(default_factory=deque)
     lost: int = 0
     first_bad_s: dict[str, float] = field(default_factory=dict)
     last_weight_s: dict[str, float] = field(default_factory=dict)
@@ -116,9 +120,10 @@ class Cluster:
         if self.programmed:
             self.in_force = dict(self.written)
         while self._ripening and self._ripening[0][0] <= self.now_s:
-            _, version, total, wrong = self._ripening.popleft()
+            _, version, more = self._ripening.popleft()
             known = self.labels.setdefault(version, Labelled())
-            known.total, known.wrong = known.total + total, known.wrong + wrong
+            known.total, known.wrong = known.total + more.total, known.wrong + more.wrong
+            known.matured += more.matured
         requests = int(self.random.poisson(self.rate_hz * for_s))
         left = 100
         for version, weight in self.in_force.items():
@@ -138,8 +143,9 @@ class Cluster:
         slow = int(self.random.binomial(requests, model.slow(self.now_s, known.total)))
         known.total, known.errors, known.slow = known.total + requests, known.errors + errors, known.slow + slow
         if self.labels_in_s is not None:
-            wrong = int(self.random.binomial(requests, model.wrong(self.now_s, known.total)))
-            self._ripening.append((self.now_s + self.labels_in_s, version, requests, wrong))
+            told = requests if self.labelled == 1 else int(self.random.binomial(requests, self.labelled))
+            wrong = int(self.random.binomial(told, model.wrong(self.now_s, known.total)))
+            self._ripening.append((self.now_s + self.labels_in_s, version, Labelled(told, wrong, requests)))
         if errors or slow:
             self.first_bad_s.setdefault(version, self.now_s)
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from seatrial.api.status import DEPLOYMENT_STATUS, ModelDeploymentStatus, Phase, dump
+from seatrial.metrics.label_types import LabelCounts, LabelReadings
 from seatrial.metrics.types import Request
 from seatrial.rollout.aftermath import late_request, weigh_late
 from seatrial.rollout.counts import request_for
 from seatrial.rollout.evidence import weigh
+from seatrial.rollout.label_objectives import covered
+from seatrial.rollout.labels import assess_labels, frozen_plan
 from seatrial.rollout.machine import decide
 from seatrial.rollout.world import Wish, World
 
 if TYPE_CHECKING:
     from seatrial.api.commands import Command
+    from seatrial.api.labels import LabelStatus
     from seatrial.api.trial import ObjectiveEvidence
     from seatrial.metrics.types import Measurements
     from seatrial.rollout.decision import Decision
@@ -123,27 +128,46 @@ class Operator:
     def _world(self, status: ModelDeploymentStatus) -> World:
         world, trial = self.seen[0], status.trial
         measured = self._measure(status)
+        labels = self._labels(status) or status.labels
         evidence: tuple[ObjectiveEvidence, ...] = ()
         if measured and trial and trial.weighted_at is not None and status.candidate and status.stable:
             evidence = weigh(trial, status.candidate.hash, status.stable.hash, measured, fresh_s=FRESH_S)
+            evidence = covered(evidence, trial.plan, status.candidate.hash, labels)
         return replace(
             world,
             now_s=self.cluster.now_s,
             generation=self.generation,
             wish=self.wish,
             evidence=evidence,
-            late=self._late(status),
+            late=self._late(status, labels),
+            labels=labels,
             targets_up=measured.targets_up if measured else {},
             metrics_down=measured.unavailable if measured else None,
             commands=self.commands,
         )
 
-    def _late(self, status: ModelDeploymentStatus) -> tuple[ObjectiveEvidence, ...]:
+    def _labels(self, status: ModelDeploymentStatus) -> LabelStatus | None:
+        """Look at labels, where a ModelSLO asks for it; the joiner scores predictions when their labels come."""
+        plan = frozen_plan(status) or (self.wish.plan if isinstance(self.wish, Wish) else None)
+        if not plan or not plan.labels:
+            return None
+        now_s, late_s = self.cluster.now_s, self.cluster.labels_in_s or 0.0
+        counts = {
+            ("demo", "scorer", version): LabelCounts(
+                known.matured, known.total, ((late_s, known.total), (math.inf, known.total)), maturity_s=late_s
+            )
+            for version, known in self.cluster.labels.items()
+        }
+        away = "it is away" if self.prometheus.away else None
+        return assess_labels(plan.labels, "demo", "scorer", status, LabelReadings(now_s, away, {} if away else counts))
+
+    def _late(self, status: ModelDeploymentStatus, labels: LabelStatus | None) -> tuple[ObjectiveEvidence, ...]:
         watch = status.label_watch
         if not watch or status.candidate:
             return ()
         measured = self.prometheus.measure(late_request("demo", "scorer", watch))
-        return weigh_late(watch, measured, fresh_s=FRESH_S, service={})
+        late = weigh_late(watch, measured, fresh_s=FRESH_S, service={})
+        return covered(late, watch.trial.plan, watch.trial.version.hash, labels)
 
     def _measure(self, status: ModelDeploymentStatus) -> Measurements | None:
         trial, candidate, stable = status.trial, status.candidate, status.stable

@@ -49,6 +49,12 @@ def test_few_labels_do_not_speak_for_all(matured: int, labelled: int, verdict: s
     assert judge_coverage(matured, labelled, target=0.1).verdict == verdict
 
 
+def test_coverage_is_reached_at_its_target_and_asks_for_nothing_at_0() -> None:
+    assert judge_coverage(1000, 1000, target=0.99).verdict is Verdict.Healthy
+    assert judge_coverage(3, 0, target=0.1).verdict is Verdict.Inconclusive
+    assert judge_coverage(3, 0, target=0.0).verdict is Verdict.Healthy
+
+
 def test_a_brier_score_is_tested_at_every_look_and_chance_blames_few() -> None:
     """A score exactly at the limit, looked at after each label: at most 5 % are ever blamed."""
     rng = np.random.default_rng(2)
@@ -119,6 +125,20 @@ def test_certainty_that_is_always_right_has_no_error() -> None:
     assert judge_calibration([Bin(100, 100, 100.0)], limit=0.05).verdict is Verdict.Healthy
 
 
+def test_certainty_that_is_always_wrong_is_all_error() -> None:
+    found = judge_calibration([Bin(100, 0, 100.0)], limit=0.05)
+    assert (found.verdict, found.value) == (Verdict.Burning, 1.0)
+    assert judge_brier(100.0, 100, limit=0.2).verdict is Verdict.Burning
+    assert judge_brier(0.0, 100, limit=0.2).verdict is Verdict.Healthy
+
+
+@pytest.mark.parametrize(("right", "confidence"), [(1, 1.0), (0, 1.0), (1, 0.0), (0, 0.0)])
+def test_a_single_label_says_nothing(right: int, confidence: float) -> None:
+    assert judge_calibration([Bin(1, right, confidence)], limit=0.05).verdict is Verdict.Inconclusive
+    assert judge_brier((confidence - right) ** 2, 1, limit=0.2).verdict is not Verdict.Burning
+    assert judge_gap([Group("north", 1, 1), Group("south", 1, 0)], limit=0.1).verdict is Verdict.Inconclusive
+
+
 def test_a_gap_needs_thousands_of_labels_per_group() -> None:
     """Gap .15 against a limit of .10 at rates around .8: 1,300 per group at a single look, more at every look."""
 
@@ -157,6 +177,51 @@ def test_groups_that_come_late_have_their_part_of_alpha_from_the_start() -> None
     waiting = [Group(f"region {number}", 0, 0) for number in range(48)]
     assert judge_gap(early, limit=0.05, alpha=0.01).verdict is Verdict.Burning
     assert judge_gap([*early, *waiting], limit=0.05, alpha=0.01).verdict is Verdict.Inconclusive
+
+
+@pytest.mark.parametrize(
+    ("shares", "per_look", "reference"),
+    [
+        ((0.25, 0.15), (20, 20), ""),
+        ((0.25, 0.15), (100, 5), ""),
+        ((0.10, 0.0), (20, 20), ""),
+        ((0.25, 0.25, 0.15, 0.15), (20, 20, 20, 20), ""),
+        ((0.25, 0.15, 0.05), (20, 20, 20), "1"),
+    ],
+    ids=["alike", "uneven", "none wrong", "four", "reference"],
+)
+def test_groups_at_the_limit_are_hardly_ever_blamed_or_acquitted_however_often_one_looks(
+    shares: tuple[float, ...], per_look: tuple[int, ...], reference: str
+) -> None:
+    """Differences of just the limit, looked at 200 times: each is called at most with probability alpha, 5 %."""
+    rng = np.random.default_rng(12)
+    called = {Verdict.Burning: 0, Verdict.Healthy: 0}
+    for _ in range(20):
+        wrong = np.array([rng.binomial(n, p, 200) for n, p in zip(per_look, shares, strict=True)]).cumsum(axis=1)
+        seen = {
+            judge_gap(
+                [Group(str(g), n * (look + 1), int(wrong[g, look])) for g, n in enumerate(per_look)],
+                limit=0.1,
+                alpha=0.05,
+                reference=reference,
+            ).verdict
+            for look in range(200)
+        }
+        for verdict in called:
+            called[verdict] += verdict in seen
+    assert max(called.values()) <= 1
+
+
+def test_one_group_or_none_has_no_gap() -> None:
+    assert judge_gap([], limit=0.1).verdict is Verdict.NoData
+    assert judge_gap([Group("north", 100, 10)], limit=0.1).verdict is Verdict.NoData
+    assert judge_gap([Group("north", 100, 10), Group("south", 0, 0)], limit=0.1).verdict is Verdict.NoData
+
+
+def test_groups_that_are_all_right_and_all_wrong_are_told_apart() -> None:
+    assert judge_gap([Group("north", 50, 0), Group("south", 50, 50)], limit=0.1).verdict is Verdict.Burning
+    assert judge_gap([Group(name, 1000, 0) for name in ("north", "south")], limit=0.1).verdict is Verdict.Healthy
+    assert judge_gap([Group(name, 1000, 1000) for name in ("north", "south")], limit=0.1).verdict is Verdict.Healthy
 
 
 def test_an_interval_holds_at_all_looks_at_once() -> None:
