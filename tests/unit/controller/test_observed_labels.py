@@ -74,9 +74,7 @@ def asking(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
     return replace(status, trial=trial, label_watch=watch)
 
 
-@pytest.mark.parametrize(
-    "status", [b.on_trial(), b.promoting(), b.watching()], ids=lambda status: status.phase
-)
+@pytest.mark.parametrize("status", [b.on_trial(), b.promoting(), b.watching()], ids=lambda status: status.phase)
 async def test_labels_of_few_predictions_blame_no_version_underway(status: ModelDeploymentStatus) -> None:
     status = asking(status)
     assert await seen(status, ENOUGH) == {"availability": "Burning", "accuracy": "Burning"}
