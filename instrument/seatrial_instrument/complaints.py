@@ -1,8 +1,9 @@
-"""What is said in the log of what could not be counted: once a minute, and never a value of somebody's."""
+"""What is said in the log of what goes wrong: once a minute, and never a value of somebody's."""
 
 from __future__ import annotations
 
 import logging
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,34 +15,31 @@ _EVERY_S: Final = 60.0
 
 
 class Complaints:
-    """Tells of the errors of one model.
+    """Warns once a minute at most.
 
     Parameters
     ----------
-    model_name
-        The model.
     clock
         Monotonic seconds.
     """
 
-    def __init__(self, model_name: str, clock: Callable[[], float]) -> None:
-        self._model_name, self._clock, self._told_s = model_name, clock, float("-inf")
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._told_s = clock, float("-inf")
 
-    def tell(self, error: BaseException) -> None:
-        """Log the kind and the place of an error, unless one was told just now; its text may hold a value."""
-        if self._clock() - self._told_s < _EVERY_S:
-            return
-        self._told_s = self._clock()
-        _LOG.warning(
-            "model %s: a batch could not be counted (%s at %s); Options(strict=True) shows why, in a test",
-            self._model_name,
-            type(error).__name__,
-            _place_of(error),
-        )
+    def tell(self, text: str) -> None:
+        """Log a warning, unless there was one just now."""
+        if self._clock() - self._told_s >= _EVERY_S:
+            self._told_s = self._clock()
+            _LOG.warning("%s", text)
 
 
-def _place_of(error: BaseException) -> str:
+def uncounted(model_name: str, error: BaseException) -> str:
+    """Say of what kind an error was and where, but not its text, which may hold a value."""
     trace = error.__traceback__
     while trace and trace.tb_next:
         trace = trace.tb_next
-    return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "?"
+    place = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "?"
+    return (
+        f"model {model_name}: a batch could not be counted ({type(error).__name__} at {place}); Options(strict=True) "
+        "shows why, in a test"
+    )

@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 
 from seatrial_instrument import processes
 from seatrial_instrument.cells import SharedCells, cells_for
-from seatrial_instrument.complaints import Complaints
+from seatrial_instrument.complaints import Complaints, uncounted
 from seatrial_instrument.constants import constants
 from seatrial_instrument.features import Features
 from seatrial_instrument.gathered import Gathered
@@ -84,7 +84,7 @@ class Instrument:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.profile, self.model_name, self._log = profile, model_name, log
-        self._strict, self._complaints = options.strict, Complaints(model_name, clock)
+        self._strict, self._complaints = options.strict, Complaints(clock)
         layout = Layout({"model_name": model_name})
         self._traffic = Traffic(options.latency_edges_s, layout)
         self._ages = Ages(options.feature_groups, options.age_edges_s, layout)
@@ -284,7 +284,7 @@ class Instrument:
         if self._strict:
             raise error
         self._cells.values[self._errors] += 1
-        self._complaints.tell(error)
+        self._complaints.tell(uncounted(self.model_name, error))
 
     def after_fork(self) -> None:
         """Begin anew in a child process."""

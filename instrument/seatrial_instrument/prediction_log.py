@@ -16,6 +16,7 @@ from http import HTTPStatus
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Final
 
+from seatrial_instrument.complaints import Complaints
 from seatrial_instrument.request import Kind
 from seatrial_instrument.sampling import share_of
 from seatrial_instrument.told_lines import lines_of
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger("seatrial_instrument")
 _EVERY_S: Final = 1.0
 _TIMEOUT_S: Final = 5.0
-_COMPLAIN_EVERY_S: Final = 60.0
 _AT_A_TIME: Final = 1000
 """Lines that are sent at a time, or those of one answer if it has more."""
 _REFUSED: Final = re.compile(rb"(\d+) of \d+ lines are refused")
@@ -94,7 +94,7 @@ class PredictionLog:
         self._waiting: deque[_Answer] = deque(maxlen=capacity)
         self._is_announced = False
         self._untold = self._untold_before = 0
-        self._complained_s = float("-inf")
+        self._complaints = Complaints()
         self._start()
 
     def tell(self, request: Request, told: Told) -> None:
@@ -203,6 +203,4 @@ class PredictionLog:
             return None
 
     def _complain(self, text: str) -> None:
-        if time.monotonic() - self._complained_s >= _COMPLAIN_EVERY_S:
-            self._complained_s = time.monotonic()
-            _LOG.warning("%s; %d answers wait for %s", text, len(self._waiting), self._url)
+        self._complaints.tell(f"{text}; {len(self._waiting)} answers wait for {self._url}")

@@ -22,6 +22,7 @@ from tests.apiserver.relay import Relay
 from tests.apiserver.samples import DEPLOYMENT, SLO, changed
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from tests.apiserver.conftest import ApiServer
@@ -34,6 +35,14 @@ def namespace(api_server: ApiServer, request: pytest.FixtureRequest) -> str:
     name = f"kube-{abs(hash(request.node.nodeid)) % 10**9}"
     assert api_server.kubectl("create", "namespace", name).returncode == 0
     return name
+
+
+@pytest.fixture
+async def relay(api_server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Relay]:
+    """Lead all ways to the API server through a relay."""
+    async with Relay(int(api_server.url.rpartition(":")[2])).running() as relay:
+        monkeypatch.setenv("KUBECONFIG", str(relay.kubeconfig(api_server.kubeconfig, tmp_path)))
+        yield relay
 
 
 @pytest.fixture
@@ -219,24 +228,23 @@ async def test_a_missing_crd_is_noticed(kube: Kube, api_server: ApiServer) -> No
 
 
 async def test_an_api_server_that_does_not_answer_is_unavailable_in_time(
-    api_server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    api_server: ApiServer,
+    relay: Relay,
 ) -> None:
-    async with Relay(int(api_server.url.rpartition(":")[2])).running() as relay:
-        monkeypatch.setenv("KUBECONFIG", str(relay.kubeconfig(api_server.kubeconfig, tmp_path)))
-        async with Kube(deadline_s=0.5) as kube:
-            assert await kube.crd_exists()
-            relay.hang()
-            started_s = time.monotonic()
-            with pytest.raises(Unavailable, match=r"no answer within 0\.5 s"):
-                await kube.get("Service", "default", "kubernetes")
-            assert time.monotonic() - started_s < 10  # the client alone would wait for minutes
-            relay.resume()
-            relay.cut()
-            assert await kube.get("Service", "default", "kubernetes") is not None
-        async with Kube() as kube:
-            relay.target_port = 1  # nobody listens there
-            with pytest.raises(Unavailable) as unavailable:
-                await kube.get("Service", "default", "kubernetes")
+    async with Kube(deadline_s=0.5) as kube:
+        assert await kube.crd_exists()
+        relay.hang()
+        started_s = time.monotonic()
+        with pytest.raises(Unavailable, match=r"no answer within 0\.5 s"):
+            await kube.get("Service", "default", "kubernetes")
+        assert time.monotonic() - started_s < 10  # the client alone would wait for minutes
+        relay.resume()
+        relay.cut()
+        assert await kube.get("Service", "default", "kubernetes") is not None
+    async with Kube() as kube:
+        relay.target_port = 1  # nobody listens there
+        with pytest.raises(Unavailable) as unavailable:
+            await kube.get("Service", "default", "kubernetes")
     token = json.loads(api_server.kubeconfig.read_text())["users"][0]["user"]["token"]
     assert token not in str(unavailable.value)
     assert unavailable.value.sentence.startswith("Can't read Service default/kubernetes: ")
@@ -250,24 +258,22 @@ async def test_without_credentials_it_says_what_is_missing(tmp_path: Path, monke
 
 
 async def test_calls_wait_in_line_but_for_those_that_decide_about_traffic_and_the_lead(
-    api_server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    relay: Relay,
 ) -> None:
     """Hundreds of models that begin together must not make each other fail, nor take the lead from the operator."""
-    async with Relay(int(api_server.url.rpartition(":")[2])).running() as relay:
-        monkeypatch.setenv("KUBECONFIG", str(relay.kubeconfig(api_server.kubeconfig, tmp_path)))
-        async with Kube(deadline_s=2.0) as kube:
-            relay.hang()
-            calls = [asyncio.create_task(kube.get("Service", "default", f"s{number}")) for number in range(30)]
-            await asyncio.sleep(1.0)
-            in_line = relay.connections
-            assert in_line < len(calls)
-            lead = asyncio.create_task(kube.get("Lease", "default", "none"))
-            route = asyncio.create_task(kube.get("HTTPRoute", "default", "none"))
-            await asyncio.sleep(0.5)
-            assert relay.connections == in_line + 2
-            await asyncio.wait(calls[:in_line])
-            relay.resume()
-            answers = await asyncio.gather(*calls, return_exceptions=True)
-            assert [type(answer) for answer in answers[:in_line]] == [Unavailable] * in_line
-            assert answers[in_line:] == [None] * (len(calls) - in_line), "their time began with their turn"
-            await asyncio.gather(lead, route, return_exceptions=True)
+    async with Kube(deadline_s=2.0) as kube:
+        relay.hang()
+        calls = [asyncio.create_task(kube.get("Service", "default", f"s{number}")) for number in range(30)]
+        await asyncio.sleep(1.0)
+        in_line = relay.connections
+        assert in_line < len(calls)
+        lead = asyncio.create_task(kube.get("Lease", "default", "none"))
+        route = asyncio.create_task(kube.get("HTTPRoute", "default", "none"))
+        await asyncio.sleep(0.5)
+        assert relay.connections == in_line + 2
+        await asyncio.wait(calls[:in_line])
+        relay.resume()
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(answer) for answer in answers[:in_line]] == [Unavailable] * in_line
+        assert answers[in_line:] == [None] * (len(calls) - in_line), "their time began with their turn"
+        await asyncio.gather(lead, route, return_exceptions=True)

@@ -166,6 +166,10 @@ def _measure(field: str) -> str:
     return f"(!has({found}) || {right})"
 
 
+_SLICES = Slices()
+"""How a template whose events come in runs is counted, when nothing else is said."""
+
+
 class Objective(ApiModel):
     """One objective: a share of good events."""
 
@@ -210,7 +214,7 @@ class Objective(ApiModel):
     @property
     def counts_slices(self) -> Slices | None:
         """How slices of time are counted, or None where events are."""
-        return self.slices or (Slices() if self.sli.template in IN_RUNS else None)
+        return self.slices or (_SLICES if self.sli.template in IN_RUNS else None)
 
 
 BURN_RATE = "(has(o.rollback) ? o.rollback.burnRate : self.rollback.burnRate)"

@@ -23,9 +23,7 @@ from seatrial.rollout.labels import shown_labels
 from seatrial.rollout.machine import decide
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from seatrial.api.trial import ObjectiveEvidence, Trial
+    from seatrial.api.trial import Trial
     from seatrial.controller.act import Actor
     from seatrial.controller.cache import Cache, Key
     from seatrial.controller.observe import Observer, Sight
@@ -185,13 +183,12 @@ def _moves(sight: Sight, decision: Decision) -> bool:
 def _restarts(status: ModelDeploymentStatus) -> list[tuple[int, int]]:
     """Count restart points of the test, and those after which bad events were seen: their times are worth keeping."""
     return [
-        (len(entry.restarts) + entry.retired, sum(at_s is not None for at_s in (entry.bad_at, *_bad_at(entry))))
+        (
+            len(entry.restarts) + entry.retired,
+            sum(at_s is not None for at_s in (entry.bad_at, *(restart.bad_at for restart in entry.restarts))),
+        )
         for entry in (status.trial.evidence if status.trial else ())
     ]
-
-
-def _bad_at(entry: ObjectiveEvidence) -> Iterator[float | None]:
-    return (restart.bad_at for restart in entry.restarts)
 
 
 def _without_counts(status: ModelDeploymentStatus) -> ModelDeploymentStatus:

@@ -36,8 +36,8 @@ REPORTING_CONTROLLER = "seatrial.dev/operator"
 
 _AT_A_TIME = 24
 """Calls that are under way at the same time: with more of them a busy API server answers each so late that all fail."""
-_AT_ONCE = frozenset({"HTTPRoute", "Lease"})
-"""Kinds whose calls, like those that write a status, never wait in line: rollbacks and the lead depend on them."""
+_AT_ONCE = frozenset(RESOURCES[kind].plural for kind in ("HTTPRoute", "Lease"))
+"""What never waits in line, like a status: rollbacks and the lead depend on it."""
 _LONGEST_NOTE = 1024  # what events.k8s.io/v1 allows for a note; kubectl wraps nothing, so longer ones help nobody
 
 
@@ -96,7 +96,7 @@ class Kube:
         """Read one object, of the whole cluster when ``namespace`` is None; None when there is none."""
         doing = f"read {kind} {namespace}/{name}" if namespace else f"read {kind} {name}"
         try:
-            return await self._call("GET", RESOURCES[kind].path(namespace, name), doing, waits=kind not in _AT_ONCE)
+            return await self._call("GET", RESOURCES[kind].path(namespace, name), doing)
         except Gone:
             return None
 
@@ -115,8 +115,7 @@ class Kube:
         """Create an object; ``Conflict`` when one of that name exists already."""
         namespace = manifest["metadata"]["namespace"]
         path = RESOURCES[manifest["kind"]].path(namespace)
-        waits = manifest["kind"] not in _AT_ONCE
-        return await self._call("POST", path, f"create {_title(manifest)}", body=manifest, waits=waits)
+        return await self._call("POST", path, f"create {_title(manifest)}", body=manifest)
 
     async def replace(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Replace an object if it is still the one that was read (its ``resourceVersion``), else raise ``Conflict``."""
@@ -152,9 +151,9 @@ class Kube:
         """
         path = RESOURCES[manifest["kind"]].path(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
         query = {"fieldManager": FIELD_MANAGER, "force": "true" if force else "false"}
-        kind, waits = "application/apply-patch+yaml", manifest["kind"] not in _AT_ONCE
+        kind = "application/apply-patch+yaml"
         return await self._call(
-            "PATCH", path, f"apply {_title(manifest)}", query=query, body=manifest, content_type=kind, waits=waits
+            "PATCH", path, f"apply {_title(manifest)}", query=query, body=manifest, content_type=kind
         )
 
     async def scale(self, namespace: str, name: str, replicas: int) -> None:
@@ -244,10 +243,9 @@ class Kube:
         if not meta.get("resourceVersion"):
             raise ValueError(f"Can't {doing} without its resourceVersion: it would overwrite whatever is there.")
         path = RESOURCES[manifest["kind"]].path(meta["namespace"], meta["name"], subresource)
-        waits = not subresource and manifest["kind"] not in _AT_ONCE
-        return await self._call("PUT", path, doing, query={"fieldManager": FIELD_MANAGER}, body=manifest, waits=waits)
+        return await self._call("PUT", path, doing, query={"fieldManager": FIELD_MANAGER}, body=manifest)
 
-    async def _call(  # noqa: PLR0913 - an HTTP request has so many parts
+    async def _call(
         self,
         method: str,
         path: str,
@@ -256,12 +254,11 @@ class Kube:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
-        waits: bool = True,
     ) -> dict[str, Any]:
         if self._client is None:
             raise RuntimeError("Kube is used outside its `async with` block.")
         try:
-            async with self._line if waits else contextlib.nullcontext(), asyncio.timeout(self._deadline_s):
+            async with contextlib.nullcontext() if _at_once(path) else self._line, asyncio.timeout(self._deadline_s):
                 request = await self._client.param_serialize(
                     method,
                     path,
@@ -283,6 +280,12 @@ class Kube:
         except ValueError as error:
             raise Unavailable(f"Can't {doing}: the answer is no JSON.") from error
         return parsed
+
+
+def _at_once(path: str) -> bool:
+    """Tell whether a call decides about traffic or the lead, and so must not wait for others."""
+    parts = path.split("/")
+    return parts[-1] == "status" or not _AT_ONCE.isdisjoint(parts)
 
 
 def _title(manifest: Mapping[str, Any]) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
     from seatrial.metrics.prometheus import RawSeries
+    from seatrial.metrics.sliced import Asked
     from seatrial.metrics.tiles import Counts
 
     Found = TypeVar("Found")
@@ -162,16 +163,18 @@ class PrometheusBudgets:
     async def _each(self, how: Counting, tiles: range, length_s: int) -> AsyncIterator[tuple[int, Counts]]:
         """Count tiles of the same length, each known by its beginning in units of it."""
         first_s, last_s = (tiles[0] + 1) * length_s, (tiles[-1] + 1) * length_s
-        every, some = asked(how, length_s)
-        *totals, part = [await self._client.query_range(promql, first_s, last_s, length_s) for promql in (*every, some)]
+        ask = asked(how, length_s)
+        *totals, part = [
+            await self._client.query_range(promql, first_s, last_s, length_s) for promql in (*ask.totals, ask.part)
+        ]
         for tile in tiles:
             end_s = (tile + 1) * length_s
-            yield tile, _counts(how, [_at(total, end_s) for total in totals], _at(part, end_s))
+            yield tile, _counts(ask, [_at(total, end_s) for total in totals], _at(part, end_s))
 
     async def _now(self, how: Counting, window_s: int, now_s: float) -> Counts:
-        every, some = asked(how, window_s)
-        *totals, part = [await self._client.query(promql, now_s) for promql in (*every, some)]
-        return _counts(how, [_values(total) for total in totals], _values(part))
+        ask = asked(how, window_s)
+        *totals, part = [await self._client.query(promql, now_s) for promql in (*ask.totals, ask.part)]
+        return _counts(ask, [_values(total) for total in totals], _values(part))
 
 
 def _counting(ask: BudgetAsk) -> Counting | None:
@@ -190,23 +193,21 @@ def _at(series: Iterable[RawSeries], at_s: int) -> dict[Owner, float]:
     return {owner_of(labels): float(value) for labels, value in found}
 
 
-def _counts(how: Counting, totals: Iterable[Mapping[Owner, float]], part: Mapping[Owner, float]) -> Counts:
+def _counts(ask: Asked, totals: Iterable[Mapping[Owner, float]], part: Mapping[Owner, float]) -> Counts:
     """Put total and part together; without its bucket a latency says nothing, rather than that all was slow."""
-    needs_part = how.part.edge is not None and not how.slices
     total: dict[Owner, float] = {}
     for one in totals:
         for owner, count in one.items():
             total[owner] = total.get(owner, 0.0) + count
     return {
-        owner: (round(every), _bad(how, round(every), round(part.get(owner, 0.0))))
+        owner: (round(every), _bad(ask, round(every), round(part.get(owner, 0.0))))
         for owner, every in total.items()
-        if owner in part or not needs_part
+        if owner in part or not ask.needs_part
     }
 
 
-def _bad(how: Counting, total: int, part: int) -> int:
-    is_good = how.part_is_good or how.slices is not None  # of slices the good ones are asked for
-    return min(max(total - part if is_good else part, 0), total)
+def _bad(ask: Asked, total: int, part: int) -> int:
+    return min(max(total - part if ask.part_is_good else part, 0), total)
 
 
 def _plus(one: Counts, other: Counts) -> Counts:

@@ -17,7 +17,7 @@ from seatrial.judge.drift.shares import Part
 from seatrial.metrics.book import Owner, owner_of
 from seatrial.metrics.drift_types import DriftAsk, DriftReadings, Seen, Stretch
 from seatrial.metrics.errors import BadQuery, TooLarge, Unavailable
-from seatrial.metrics.queries import any_of
+from seatrial.metrics.queries import OWNER, any_of
 from seatrial.metrics.selector import EDGE, edge_value
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from seatrial.metrics.prometheus import RawSeries
 
-_OWNER: Final = "namespace, rollout_name, rollout_version"
 _FAMILIES: Final = (
     ("ml_model_feature_value_bucket", "feature, le"),
     ("ml_model_feature_category_total", "feature, category"),
@@ -108,15 +107,15 @@ def counted(versions: Iterable[str], stretch: Stretch) -> str:
     """Ask for everything that was counted of some versions over a stretch."""
     ago = f" offset {stretch.ago_s}s" if stretch.ago_s else ""
     return " or ".join(
-        f"sum by ({_OWNER}, {labels}) (increase({metric}{_of(versions)}[{stretch.length_s}s]{ago}))"
+        f"sum by ({OWNER}, {labels}) (increase({metric}{_of(versions)}[{stretch.length_s}s]{ago}))"
         for metric, labels in _FAMILIES
     )
 
 
 def profile(versions: Iterable[str]) -> str:
     """Ask for the training profiles of some versions."""
-    parts = [f"max by ({_OWNER}, {labels}) ({metric}{_of(versions)})" for metric, labels in _PROFILES]
-    missing = f"max by ({_OWNER}, feature) ({_PROFILE_MISSING}{_of(versions)})"
+    parts = [f"max by ({OWNER}, {labels}) ({metric}{_of(versions)})" for metric, labels in _PROFILES]
+    missing = f"max by ({OWNER}, feature) ({_PROFILE_MISSING}{_of(versions)})"
     # Without a label of its own it would look like the observations.
     return " or ".join([*parts, f'label_replace({missing}, "reason", "any", "", "")'])
 

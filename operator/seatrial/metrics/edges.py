@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.metrics import templates
 from seatrial.metrics.book import Book, Owner, owner_of
-from seatrial.metrics.queries import any_of, spellings
+from seatrial.metrics.queries import OWNER, any_of, spellings
 from seatrial.metrics.selector import EDGE, edge_value
 
 if TYPE_CHECKING:
@@ -104,10 +104,7 @@ async def every_edge(
         When Prometheus can't be asked.
     """
     whose = f'rollout_version=~"{any_of(sorted(versions))}"' if versions else 'rollout_version!=""'
-    promql = (
-        f"group by (__name__, namespace, rollout_name, rollout_version, {EDGE}) "
-        f'({{__name__=~"{any_of(sorted(metrics))}",{whose}}})'
-    )
+    promql = f'group by (__name__, {OWNER}, {EDGE}) ({{__name__=~"{any_of(sorted(metrics))}",{whose}}})'
     found: dict[tuple[Owner, str], set[str]] = {}
     for series in await client.query(promql, now_s):
         labels = series["metric"]

@@ -14,7 +14,7 @@ from seatrial.judge.labels import Bin
 from seatrial.metrics.book import Owner, owner_of
 from seatrial.metrics.errors import BadQuery, Unavailable
 from seatrial.metrics.label_types import LabelCounts, LabelReadings, SliceCounts
-from seatrial.metrics.queries import any_of
+from seatrial.metrics.queries import OWNER, any_of
 from seatrial.metrics.selector import EDGE, edge_value
 
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
     from seatrial.metrics.drift import Client
 
-_OWNER: Final = "namespace, rollout_name, rollout_version"
-_IDENTITY: Final = f"{_OWNER}, model_name, predicted, actual, result, bin, le, slice_name, slice"
+_IDENTITY: Final = f"{OWNER}, model_name, predicted, actual, result, bin, le, slice_name, slice"
 """All by which the joiner itself tells series apart: what differs besides is only who scraped it, and how often."""
 _FAMILIES: Final = (
     ("matured", "ml_model_matured_predictions_total", ""),
@@ -78,8 +77,8 @@ def counted(versions: Iterable[str]) -> str:
     """Ask for all that the joiner has counted of some versions."""
     ours = f'{{rollout_version=~"{any_of(versions)}"}}'
     once = f"max by ({_IDENTITY})"
-    asked = {name: f"sum by ({_OWNER}{labels}) ({once} ({metric}{ours}))" for name, metric, labels in _FAMILIES}
-    asked["maturity"] = _MATURITY.format(owner=_OWNER, ours=ours)
+    asked = {name: f"sum by ({OWNER}{labels}) ({once} ({metric}{ours}))" for name, metric, labels in _FAMILIES}
+    asked["maturity"] = _MATURITY.format(owner=OWNER, ours=ours)
     return " or ".join(f'label_replace({what}, "{_FAMILY}", "{name}", "", "")' for name, what in asked.items())
 
 

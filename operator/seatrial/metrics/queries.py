@@ -74,6 +74,9 @@ class Raw:
         return None
 
 
+OWNER: Final = "namespace, rollout_name, rollout_version"
+"""Labels by which series belong to a version."""
+
 WITNESS: Final = f"count({UP})"
 """Asks whether Prometheus remembers anything at all of the time just before the evaluation."""
 
@@ -102,7 +105,7 @@ def increase(selector: Selector, window_s: int, lookback_s: int = 3600) -> str:
         f"last_over_time({series}[{lookback_s}s] offset {window_s}s)",
     )
     return (
-        f"sum by (namespace, rollout_name, rollout_version) "
+        f"sum by ({OWNER}) "
         f"((({last} - {before}) or {last}) unless resets({series}[{window_s + _BEFORE_S}s]) > 0 "
         f"or increase({series}[{window_s}s]))"
     )

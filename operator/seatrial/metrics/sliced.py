@@ -5,9 +5,9 @@ Prometheus cuts a window of a subquery at whole multiples of the slice's length,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from seatrial.metrics.queries import increase
+from seatrial.metrics.queries import OWNER, increase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,10 +18,28 @@ if TYPE_CHECKING:
 
 # How long a counter may have been away and still be known; a slice is asked for often, so this is short.
 _LOOKBACK_S: Final = 600
-_OWNER: Final = "namespace, rollout_name, rollout_version"
 
 
-def asked(how: Counting, window_s: int) -> tuple[list[str], str]:
+class Asked(NamedTuple):
+    """What is asked to count a window, and how the answers belong together.
+
+    Attributes
+    ----------
+    totals
+        Queries whose sum is the total.
+    part, part_is_good
+        Query of the good or the bad ones among them, and which of the two.
+    needs_part
+        Whether without an answer about the part nothing is known, rather than that there is none.
+    """
+
+    totals: tuple[str, ...]
+    part: str
+    part_is_good: bool
+    needs_part: bool
+
+
+def asked(how: Counting, window_s: int) -> Asked:
     """Ask for all and for the good ones (or the bad ones) of a window that ends at the evaluation.
 
     Parameters
@@ -30,18 +48,15 @@ def asked(how: Counting, window_s: int) -> tuple[list[str], str]:
         What is counted: events, or slices of time.
     window_s
         Length of the window in seconds.
-
-    Returns
-    -------
-    list of str and str
-        Queries whose sum is the total, and the query of the part.
     """
     if not how.slices:
-        return [increase(total, window_s) for total in how.totals], increase(how.part, window_s)
+        totals = tuple(increase(total, window_s) for total in how.totals)
+        return Asked(totals, increase(how.part, window_s), how.part_is_good, how.part.edge is not None)
     # A millisecond less, as Prometheus 2 takes the slice that ends with the beginning of the window in as well.
     slices, cut = how.slices, f"[{1000 * window_s - 1}ms:{how.slices.length_s}s]"
     enough = _enough(how, slices)
-    return [f"count_over_time(({enough}){cut})"], f"count_over_time(({_good(how, slices, enough)}){cut})"
+    total, good = (f"count_over_time(({which}){cut})" for which in (enough, _good(how, slices, enough)))
+    return Asked((total,), good, part_is_good=True, needs_part=False)
 
 
 def _enough(how: Counting, slices: Slicing) -> str:
@@ -69,4 +84,4 @@ def _total(totals: Sequence[Selector], slices: Slicing) -> str:
         return each[0]
     # Told apart by a label, or one of two equal series would be dropped.
     apart = (f'label_replace({one}, "part", "{number}", "", "")' for number, one in enumerate(each))
-    return f"sum by ({_OWNER}) ({' or '.join(apart)})"
+    return f"sum by ({OWNER}) ({' or '.join(apart)})"

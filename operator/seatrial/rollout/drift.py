@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from seatrial.api.drift import Drift
-    from seatrial.judge.drift.compare import Difference
     from seatrial.metrics.drift_types import DriftReadings
     from seatrial.rollout.drift_compare import Found
     from seatrial.rollout.drift_subject import Subject
@@ -132,7 +131,12 @@ def _nothing(found: tuple[Found, ...], awaited: frozenset[str]) -> tuple[str, st
         return "TooFewObservations", f"too few observations to tell: {sentence}"
     if any(one.blind for one in compared):
         return "TooFewObservations", "too few observations to tell: no feature has any"
-    clear = [(d.value, d.sentence(one.rule)) for one in compared for d in one.together.differences if not _unsure(d)]
+    clear = [
+        (d.value, d.sentence(one.rule))
+        for one in compared
+        for d in one.together.differences
+        if d.level is not Level.INCONCLUSIVE
+    ]
     names = {d.feature for one in compared for d in one.together.differences}
     more = (
         ("too few rows", {d.feature for _, d in unknown if not d.elsewhere}),
@@ -145,10 +149,6 @@ def _nothing(found: tuple[Found, ...], awaited: frozenset[str]) -> tuple[str, st
         if some
     ]
     return "NoDrift", "; ".join([f"nothing drifts: {max(clear)[1]}" if clear else "nothing drifts", *notes])
-
-
-def _unsure(difference: Difference) -> bool:
-    return difference.level is Level.INCONCLUSIVE
 
 
 def _few(names: set[str]) -> str:

@@ -115,11 +115,15 @@ def weigh(  # noqa: PLR0913 - who is judged on what, and by which rules
             judged[planned.key] = judged_by_slices(
                 entry,
                 planned,
-                problem=measured.unavailable or (reading.problem if reading else None),
+                problem=_problem(reading, measured),
                 fresh=_is_fresh(reading, measured, fresh_s),
                 wanted=0 if gated else max(1, step.min_requests),
             )
     return tuple(judged[planned.key] for planned in trial.plan.objectives)
+
+
+def _problem(reading: Reading | None, measured: Measurements) -> str | None:
+    return measured.unavailable or (reading.problem if reading else None)
 
 
 def _is_fresh(reading: Reading | None, measured: Measurements, fresh_s: float) -> bool:
@@ -143,7 +147,7 @@ def _evidence(
         stable=Counts(entry.stable.total, entry.stable.bad),
         stable_since=tuple(Counts(r.stable.total, r.stable.bad) for r in entry.restarts),
         fresh=_is_fresh(reading, measured, fresh_s),
-        unavailable=measured.unavailable or (reading.problem if reading else None),
+        unavailable=_problem(reading, measured),
         retired=entry.retired,
         dispersion=max(own, service.dispersion),
         allowance=service.allowance,

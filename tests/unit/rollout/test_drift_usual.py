@@ -32,19 +32,13 @@ def test_a_drift_does_not_become_usual_by_lasting() -> None:
 
 def test_two_noisy_values_a_quarter_apart_are_alike() -> None:
     """150 rows then and now can't be told apart, although the one value is far more than a quarter above the other."""
-    drift = Drift.model_validate({"features": {}, "usual": {}, "confirm": 1})
-    before = {(*OWNER, STABLE, Stretch(3600, 7 * 86400)): rows(150, age=0.7)}
-    base = readings(whole=rows(150, age=0.9))
-    assert looked(base, drift, REST).cause == "WorldChanged"
-    assert looked(replace(base, seen={**base.seen, **before}), drift, REST).remedy == "nothing"
+    assert looked(readings(whole=rows(150, age=0.9)), USUAL, REST).cause == "WorldChanged"
+    assert looked(since(rows(150, age=0.9), rows(150, age=0.7)), USUAL, REST).remedy == "nothing"
 
 
 def test_so_few_rows_a_week_ago_that_anything_is_like_them_make_nothing_usual() -> None:
     """Twenty rows can't be told from a drift of nearly a deviation: that is no reason to call the drift usual."""
-    drift = Drift.model_validate({"features": {}, "usual": {}, "confirm": 1})
-    before = {(*OWNER, STABLE, Stretch(3600, 7 * 86400)): rows(20)}
-    base = readings(whole=rows(2000, age=0.8))
-    assert looked(replace(base, seen={**base.seen, **before}), drift, REST).cause == "WorldChanged"
+    assert looked(since(rows(2000, age=0.8), rows(20)), USUAL, REST).cause == "WorldChanged"
 
 
 def test_what_is_usual_is_the_world_s_whatever_version_saw_it() -> None:
@@ -65,11 +59,8 @@ def test_what_is_usual_is_the_world_s_whatever_version_saw_it() -> None:
 
 
 def test_drift_that_is_usual_at_this_hour_is_none() -> None:
-    drift = Drift.model_validate({"features": {}, "usual": {}, "confirm": 1})
-    before = {(*OWNER, STABLE, Stretch(3600, 7 * 86400)): rows(8000, age=0.7)}
-    base = readings(whole=rows(8000, age=0.7))
-    assert looked(base, drift, REST).cause == "WorldChanged"
-    assert looked(replace(base, seen={**base.seen, **before}), drift, REST).cause == "NoDrift"
+    assert looked(readings(whole=rows(8000, age=0.7)), USUAL, REST).cause == "WorldChanged"
+    assert looked(since(rows(8000, age=0.7), rows(8000, age=0.7)), USUAL, REST).cause == "NoDrift"
 
 
 def test_a_drift_to_the_other_side_is_not_usual() -> None:

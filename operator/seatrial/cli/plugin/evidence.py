@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from seatrial.api.slices import SliceEvidence
     from seatrial.api.trial import ObjectiveEvidence, PlannedObjective, Trial
 
 __all__ = ["evidence"]
@@ -31,7 +32,7 @@ def evidence(trial: Trial) -> RenderableType:
     table = plain_table(*columns)
     planned = {objective.key: objective for objective in trial.plan.objectives}
     for entry in trial.evidence:
-        cells = _by_slices(entry) if entry.slices else _by_test(entry, planned.get(entry.key))
+        cells = _by_slices(entry.slices) if entry.slices else _by_test(entry, planned.get(entry.key))
         counted = (f"{entry.bad:,}", f"{entry.total:,}")
         burn_rate = f"{significant(entry.burn_rate)}x"
         table.add_row(entry.key, styled(entry.verdict), *counted, cells.share, cells.limit, burn_rate, cells.evidence)
@@ -57,11 +58,10 @@ def _by_test(entry: ObjectiveEvidence, planned: PlannedObjective | None) -> _Cel
     return _Cells(sure, limit, f"{significant(entry.e_value)} of {significant(entry.threshold)}")
 
 
-def _by_slices(entry: ObjectiveEvidence) -> _Cells:
+def _by_slices(slices: SliceEvidence) -> _Cells:
     """Show the last slices; their events come in runs, so no interval is known of their share."""
-    bad, total = entry.counted.bad, entry.counted.total
-    last = entry.slices.last[-_SLICES:] if entry.slices else ""
-    return _Cells("", "", f"{bad} of {total} slices bad {last}".rstrip())
+    counted = slices.counted
+    return _Cells("", "", f"{counted.bad} of {counted.total} slices bad {slices.last[-_SLICES:]}".rstrip())
 
 
 def _said(entry: ObjectiveEvidence) -> Iterator[Text]:
