@@ -85,6 +85,8 @@ def _trial(status: ModelDeploymentStatus) -> Iterator[str]:
     weights = [step.weight for step in trial.plan.steps if step.weight is not None]
     if weights != sorted(set(weights)):
         yield f"weights {weights} don't rise"
+    if status.phase is Phase.WATCHING and not trial.plan.watch:
+        yield "a version is watched although nobody asked for it"
     if trial.evidence and status.phase not in WEIGHTED:
         yield f"{status.phase}, yet judged"
 

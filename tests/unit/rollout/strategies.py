@@ -60,6 +60,8 @@ def statuses(draw: st.DrawFn, phases: Any = tuple(Phase), plan: Any = None) -> M
     trial = None
     if candidate:
         chosen = plan or draw(plans())
+        if phase is Phase.WATCHING and not chosen.watch:
+            chosen = replace(chosen, watch=b.WATCH)
         index = (
             len(chosen.steps) - 1
             if phase in {Phase.PROMOTING, Phase.WATCHING}

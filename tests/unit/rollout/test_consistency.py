@@ -45,6 +45,7 @@ def test_builders_make_possible_worlds(status: ModelDeploymentStatus) -> None:
         (replace(STARTING, quarantined=(b.B.hash,)), {}, "quarantined version is on trial"),
         (replace(STARTING, draining=(Draining(b.A.hash, "1", b.NOW),)), {}, "drains and serves"),
         (replace(STARTING, phase=Phase.TRIAL), {}, "weighted at None"),
+        (replace(TRIAL, phase=Phase.WATCHING), {}, "watched although nobody asked"),
         (b.stable(b.C, since=b.NOW + 1), {}, "knows the future"),
     ],
 )
