@@ -1,8 +1,8 @@
 """`python -m bench.instrument`: what the instrument library costs a model server.
 
 Two parts: the time of one call, and the share that instrumenting takes of what the demo's model server can serve. The
-second part measures the processor time of that server's process in pairs, without the library and with it: first inside
-one server, in which the library is switched, then of two servers, which differ by how their memory lies, too.
+second part compares requests with the library and without it that follow each other in one server, and does so in
+several servers: in each one memory lies in another order, which is worth some microseconds.
 """
 
 from __future__ import annotations
@@ -11,25 +11,28 @@ import asyncio
 import os
 import time
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 import numpy as np
 from prometheus_client import CollectorRegistry, generate_latest
+from scipy.stats import t  # type: ignore[import-untyped] # scipy ships no types
 
 from bench.report import machine, markdown, spread
-from bench.serving import Server, cost_s, model_python, served, switch, train
+from bench.serving import model_python, paired, served, train
+from bench.sides import Sides
 from seatrial_instrument import Instrument, Options
 from seatrial_instrument.profile import from_dataframe
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
+
+    from bench.sides import Times
 
 FEATURES, BATCH = 30, 32
-TURNS = 8
-"""Parts that both sides of a pair are measured in, alternating: the machine changes from one second to the next."""
+BLOCK = 500
+"""Pairs of requests that are averaged: about as many as are counted together."""
 
 
 def call_time_us(work: Callable[[], object], calls: int = 200, rounds: int = 200) -> float:
@@ -73,110 +76,89 @@ def call_times() -> str:
     return markdown((f"{FEATURES} features", "counts in", "microseconds"), rows)
 
 
-class Pair(NamedTuple):
-    """Processor time of a request in microseconds, without the library and with it, right after each other."""
+class Cost(NamedTuple):
+    """What one server takes, in microseconds of its processor.
+
+    Attributes
+    ----------
+    without, with_it
+        For a request, without the library and with it.
+    page
+        What the library adds to the metrics page.
+    """
 
     without: float
     with_it: float
+    page: float
 
-    @property
-    def more_us(self) -> float:
-        """Microseconds that the library takes."""
-        return self.with_it - self.without
+    def more(self, requests: int) -> float:
+        """Return what the library takes for a request when the page is read once for so many."""
+        return self.with_it - self.without + self.page / requests
 
-    @property
-    def lost(self) -> float:
-        """Share of a busy core's throughput that the library takes."""
-        return 1 - self.without / self.with_it
-
-
-async def pairs(rounds: int, requests: int, choose: Callable[[bool], Awaitable[Server]]) -> list[Pair]:
-    """Measure by turns, some requests without the library and some with it; the first round warms up.
-
-    Parameters
-    ----------
-    rounds
-        Pairs.
-    requests
-        Requests of each side of a pair, for which the metrics page is read once.
-    choose
-        Gives the server without the library (False) or with it (True).
-    """
-    found = []
-    for _ in range(rounds + 1):
-        spent_s = {False: 0.0, True: 0.0}
-        for turn in range(TURNS):
-            for is_on in (False, True) if turn % 2 else (True, False):
-                server = await choose(is_on)
-                spent_s[is_on] += await cost_s(server, requests // TURNS, scrapes=turn == 0)
-        found.append(Pair(*(spent_s[is_on] / (requests // TURNS * TURNS) * 1e6 for is_on in (False, True))))
-    return found[1:]
+    def lost(self, requests: int) -> float:
+        """Return the share of a busy core's throughput that the library takes."""
+        return self.more(requests) / (self.without + self.more(requests))
 
 
-def middle(figures: Sequence[float]) -> tuple[float, float, float]:
-    """Return the median and its distribution-free 95 % interval: order statistics of the binomial."""
-    ordered, count = sorted(figures), len(figures)
-    away = round(1.96 * count**0.5 / 2)
-    return median(ordered), ordered[max(count // 2 - away, 0)], ordered[min(count // 2 + away, count - 1)]
+def cost(times: Times) -> Cost:
+    """Reduce a server's times: blocks keep what comes up once in many requests, their median drops what is rarer."""
+    off, on = (np.array(side).reshape(-1, BLOCK).mean(axis=1) for side in times.requests)
+    page = np.median(np.subtract(times.pages.on, times.pages.off))
+    more = np.median(on - off)
+    return Cost(*(float(ns) / 1e3 for ns in (np.median(off), np.median(off) + more, page)))
 
 
-def comparison(where: str, found: Sequence[Pair]) -> str:
-    """Write pairs as a table."""
-    more, least, most = middle([pair.more_us for pair in found])
-    lost, low, high = middle([pair.lost for pair in found])
-    rows = [
-        ("without the library", spread([pair.without for pair in found], 0) + " us"),
-        ("with it", spread([pair.with_it for pair in found], 0) + " us"),
-        ("more, median of pairs (95 % interval)", f"{more:.0f} us ({least:.0f} to {most:.0f})"),
-        ("less throughput of a busy core (95 % interval)", f"{lost:.1%} ({low:.1%} to {high:.1%})"),
-    ]
-    return markdown((f"{where}, {len(found)} pairs", "processor time of a request (min / median / max)"), rows)
+def interval(figures: Sequence[float]) -> tuple[float, float, float]:
+    """Return the mean and its 95 % interval (Student)."""
+    mean = float(np.mean(figures))
+    half = float(t.ppf(0.975, len(figures) - 1) * np.std(figures, ddof=1) / len(figures) ** 0.5)
+    return mean, mean - half, mean + half
 
 
-async def share_of_throughput(rounds: int, requests: int) -> AsyncIterator[str]:
-    """Compare the demo server with and without the library: one that is switched, and two of them."""
-    python = model_python()
+async def costs(servers: int, blocks: int, requests: int) -> list[Cost]:
+    """Measure some servers one after the other; each has its memory in another order."""
+    python, found = model_python(), []
     with TemporaryDirectory() as folder:
         models = Path(folder)
         train(python, models)
-        async with served(python, models, "bench.switched", {}) as server:
-
-            async def switched(is_on: bool) -> Server:
-                await switch(server, is_on=is_on)
-                return server
-
-            yield comparison("one server, switched", await pairs(rounds, requests, switched))
-        async with (
-            served(python, models, "demo.model.serve", {"MODEL_INSTRUMENT": "off"}) as plain,
-            served(python, models, "demo.model.serve", {"MODEL_INSTRUMENT": "on"}) as instrumented,
-        ):
-
-            async def either(is_on: bool) -> Server:
-                return instrumented if is_on else plain
-
-            yield comparison("two servers", await pairs(rounds, requests, either))
+        for _ in range(servers):
+            async with served(python, models) as url:
+                times = await paired(url, (blocks + 1) * BLOCK, requests)
+            warm = [side[BLOCK:] for side in times.requests]  # the first block warms up
+            found.append(cost(times._replace(requests=Sides(*warm))))
+    return found
 
 
-async def print_share(rounds: int, requests: int) -> None:
-    """Print the second part, each table as soon as it is there."""
-    async for table in share_of_throughput(rounds, requests):
-        click.echo(f"{table}\n\nload {' '.join(f'{load:.1f}' for load in os.getloadavg())}\n")
+def share_of_throughput(found: Sequence[Cost], requests: int) -> str:
+    """Write what servers took as a table."""
+    more, least, most = interval([one.more(requests) for one in found])
+    lost, low, high = interval([one.lost(requests) for one in found])
+    rows = [
+        ("without the library, smallest / median / largest", spread([one.without for one in found], 0) + " us"),
+        ("with it", spread([one.with_it for one in found], 0) + " us"),
+        ("its part of the metrics page", spread([one.page for one in found], 0) + " us"),
+        ("more, mean (95 % interval)", f"{more:.1f} us ({least:.1f} to {most:.1f})"),
+        ("less throughput of a busy core, mean (95 % interval)", f"{lost:.1%} ({low:.1%} to {high:.1%})"),
+    ]
+    return markdown((f"{len(found)} servers of the demo", "processor time of a request"), rows)
 
 
 @click.command(help=__doc__)
-@click.option("--rounds", default=120, show_default=True, help="Pairs of measurements of the demo's server.")
+@click.option("--servers", default=10, show_default=True, help="Servers to start, one after the other.")
+@click.option("--blocks", default=8, show_default=True, help=f"Times {BLOCK} requests to ask each, with and without.")
 @click.option(
     "--requests",
     default=2000,
     show_default=True,
-    help="Requests of one measurement, to each of which the page is read once: what a busy core answers in 2 seconds.",
+    help="Requests to each of which the metrics page is read once: what a busy core answers in 2 seconds.",
 )
 @click.option("--calls-only", is_flag=True, help="Leave the demo's server out; needs no network.")
-def main(rounds: int, requests: int, calls_only: bool) -> None:
+def main(servers: int, blocks: int, requests: int, calls_only: bool) -> None:
     """Print all tables."""
     click.echo(f"{machine()}\n\n{call_times()}\n")
     if not calls_only:
-        asyncio.run(print_share(rounds, requests))
+        click.echo(share_of_throughput(asyncio.run(costs(servers, blocks, requests)), requests))
+        click.echo(f"\nload {' '.join(f'{load:.1f}' for load in os.getloadavg())}")
 
 
 if __name__ == "__main__":

@@ -6,33 +6,24 @@ import asyncio
 import contextlib
 import hashlib
 import os
-import signal
+import random
 import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import aiohttp
 import click
 
+from bench.sides import PAGE_PATH, SIDE_HEADER, SIDES, TIMES_PATH, Sides, Times
 from demo.load import MODEL_PATH, held_out_digits
 from seatrial_instrument.request import REQUEST_ID_HEADER
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator
 
 ROOT = Path(__file__).parents[1]
-CLIENTS = 4
-SWITCH_S = 5.0
-
-
-class Server(NamedTuple):
-    """A running model server: where it predicts, where it shows its metrics, and its process."""
-
-    url: str
-    metrics: str
-    pid: int
 
 
 def model_python() -> Path:
@@ -65,8 +56,8 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextlib.asynccontextmanager
-async def served(python: Path, models: Path, module: str, switch: Mapping[str, str]) -> AsyncIterator[Server]:
-    """Run the demo's model server by a module of its own, with some variables more."""
+async def served(python: Path, models: Path) -> AsyncIterator[str]:
+    """Run `bench.switched`; give its address."""
     http, grpc, metrics = free_ports(3)
     environment = os.environ | {
         "MLSERVER_HOST": "127.0.0.1", "MLSERVER_HTTP_PORT": str(http), "MLSERVER_GRPC_PORT": str(grpc),
@@ -75,8 +66,7 @@ async def served(python: Path, models: Path, module: str, switch: Mapping[str, s
     }  # fmt: skip
     log = models / f"server-{http}.log"
     with log.open("w") as stream:
-        command = [str(python), "-m", module]
-        environment |= switch
+        command = [str(python), "-m", "bench.switched"]
         process = subprocess.Popen(command, env=environment, stdout=stream, stderr=stream)  # noqa: ASYNC220, S603 # it only starts
     url = f"http://127.0.0.1:{http}"
     try:
@@ -93,74 +83,42 @@ async def served(python: Path, models: Path, module: str, switch: Mapping[str, s
                 process.poll()
         if process.poll() is not None:
             raise click.ClickException(f"the model server did not start:\n{log.read_text()[-2000:]}")
-        yield Server(url, f"http://127.0.0.1:{metrics}/metrics", process.pid)
+        yield url
     finally:
         process.terminate()
         process.wait(30)
 
 
-async def switch(server: Server, *, is_on: bool) -> None:
-    """Take the library out of a server of `bench.switched` or put it back, and wait until that has happened.
-
-    Raises
-    ------
-    TimeoutError
-        It did not happen.
-    """
-    os.kill(server.pid, signal.SIGUSR2 if is_on else signal.SIGUSR1)
-    body = held_out_digits()[0].body
-    async with asyncio.timeout(SWITCH_S):
-        while True:
-            async with (
-                aiohttp.ClientSession(headers={"content-type": "application/json"}) as session,
-                session.post(server.url + MODEL_PATH, data=body) as answer,
-            ):
-                if (REQUEST_ID_HEADER in answer.headers) == is_on:
-                    return
-
-
-def cpu_s(pid: int) -> float:
-    """Read the processor time that the threads of a process have used, in seconds."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
-
-
-async def cost_s(server: Server, requests: int, scrapes: int = 0) -> float:
-    """Send requests as fast as they are answered, by new connections; return the processor time that they took.
+async def paired(url: str, pairs: int, scrape_every: int) -> Times:
+    """Ask a server of `bench.switched`, one request after the other: of each two one has the library, in any order.
 
     Parameters
     ----------
-    server
+    url
         Whom to ask.
-    requests
-        How many.
-    scrapes
-        How often the metrics page is read before; that time counts, too.
+    pairs
+        How many times two requests.
+    scrape_every
+        Pairs after which the metrics page is written.
     """
     bodies = [sample.body for sample in held_out_digits()]
-    left = iter(range(requests))
-    headers = {"content-type": "application/json"}
-    async with aiohttp.ClientSession(headers=headers) as session:
+    chance = random.Random(pairs)  # an order, not a key
+    connection = aiohttp.TCPConnector(limit=1)
+    async with aiohttp.ClientSession(headers={"content-type": "application/json"}, connector=connection) as session:
 
-        async def ask(number: int) -> None:
-            async with session.post(server.url + MODEL_PATH, data=bodies[number % len(bodies)]) as answer:
+        async def ask(number: int, side: str) -> None:
+            headers = {SIDE_HEADER: side}
+            body = bodies[number % len(bodies)]
+            async with session.post(url + MODEL_PATH, data=body, headers=headers) as answer:
                 await answer.read()
-                if answer.status != 200:
-                    raise click.ClickException(f"the model server answered {answer.status}")
+                if answer.status != 200 or (REQUEST_ID_HEADER in answer.headers) != (side == "on"):
+                    raise click.ClickException(f"the model server answered {answer.status}, {[*answer.headers]}")
 
-        async def client() -> None:
-            for number in left:
-                await ask(number)
-
-        await asyncio.gather(*(ask(number) for number in range(CLIENTS)))  # connects
-        began_s = cpu_s(server.pid)
-        for _ in range(scrapes):
-            await scrape(server, session)
-        await asyncio.gather(*(client() for _ in range(CLIENTS)))
-        return cpu_s(server.pid) - began_s
-
-
-async def scrape(server: Server, session: aiohttp.ClientSession) -> int:
-    """Read the metrics page; return how many lines it has."""
-    async with session.get(server.metrics) as answer:
-        return (await answer.read()).count(b"\n")
+        for number in range(pairs):
+            for side in chance.sample(SIDES, 2):
+                await ask(number, side)
+            if number % scrape_every == scrape_every - 1:
+                async with session.get(url + PAGE_PATH) as page:
+                    await page.read()
+        async with session.get(url + TIMES_PATH) as answer:
+            return Times(*(Sides(**times) for times in await answer.json(content_type=None)))

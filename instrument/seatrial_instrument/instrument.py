@@ -37,10 +37,9 @@ if TYPE_CHECKING:
     from seatrial_instrument.waiting import Answered, Rows
 
 _Item = TypeVar("_Item")
-_WARM_UP: Final = Kind.WARM_UP
+_NONE, _CLIENT, _WARM_UP = ErrorType.NONE, Kind.CLIENT, Kind.WARM_UP
 _ENOUGH: Final = 1024
 """Rows and calls that are counted together: few enough that nobody notices the time it takes, a fraction of 1 ms."""
-
 
 DEFAULTS: Final = Options()
 
@@ -102,6 +101,7 @@ class Instrument:
         self._lock = threading.Lock()
         self._tables: deque[Rows] = deque()
         self._told: deque[Told] = deque()
+        self._durations_s: deque[float] = deque()
         self._answered: deque[Answered] = deque()
         self._gathered = Gathered(self._features.width, self._predictions.plain_kinds)
         self._waiting = 0
@@ -200,7 +200,10 @@ class Instrument:
         kind
             What the request was for.
         """
-        self._answered.append((duration_s, error_type, kind))
+        if error_type is _NONE and kind is _CLIENT:
+            self._durations_s.append(duration_s)
+        else:
+            self._answered.append((duration_s, error_type, kind))
         self._waiting += 1
         if self._waiting >= self._enough:
             self._go_on()
@@ -215,6 +218,7 @@ class Instrument:
                     self._told.append(Told(*told))
             self._count(self._tables, self._count_rows)
             self._count(self._told, self._count_answers)
+            self._count(self._durations_s, self._traffic.add_good)
             self._count(self._answered, self._traffic.add)
             if self._log:
                 self._cells.values[self._errors] += self._log.untold()
@@ -289,7 +293,7 @@ class Instrument:
     def after_fork(self) -> None:
         """Begin anew in a child process."""
         self._lock = threading.Lock()
-        for waiting in (self._tables, self._told, self._answered):
+        for waiting in (self._tables, self._told, self._durations_s, self._answered):
             waiting.clear()  # the parent counts it
         self._gathered = Gathered(self._features.width, self._predictions.plain_kinds)
         self._ticker, self._enough = None, 0

@@ -51,6 +51,11 @@ class Traffic:
         self._durations = layout.histogram("ml_model_request_duration_seconds", text, edges_s, with_sum=True)
         self._warm_up = layout.counter("ml_model_warmup_requests", "Requests marked as warm-up")
 
+    def add_good(self, durations: Sequence[float], cells: NDArray[np.float64]) -> None:
+        """Count clients' requests that were answered well, by how long each took, in seconds."""
+        cells[self._counts[ErrorType.NONE]] += len(durations)
+        self._add_durations(durations, cells)
+
     def add(self, requests: Sequence[Answered], cells: NDArray[np.float64]) -> None:
         """Count requests."""
         durations, errors, kinds = zip(*requests, strict=True)
@@ -63,6 +68,9 @@ class Traffic:
                 cells[self._mirrored[error]] += count
         if Kind.WARM_UP in kinds:
             durations = tuple(duration_s for duration_s, _, kind in requests if kind is not Kind.WARM_UP)
+        self._add_durations(durations, cells)
+
+    def _add_durations(self, durations: Sequence[float], cells: NDArray[np.float64]) -> None:
         durations_s = np.array(durations, np.float64)
         durations_s.sort()
         below = durations_s.searchsorted(self._edges, "right")

@@ -1,4 +1,4 @@
-"""Batches of plain arrays are copied into one piece of memory, and counted as all others."""
+"""Batches of plain arrays are copied as bytes, and counted as all others."""
 
 from __future__ import annotations
 
@@ -94,6 +94,15 @@ def test_what_is_not_usual_is_not_gathered(features: Any, predictions: Any, conf
     assert batches.confidence.tolist() == CERTAINTY.tolist()
     assert batches.defaulted is None
     assert not [*gathered.take()]
+
+
+def test_arrays_that_are_not_in_one_piece_are_gathered_as_well() -> None:
+    gathered = Gathered(2, "U")
+    assert gathered.put(np.asfortranarray(MATRIX), ANSWERS[::-1], CERTAINTY[::-1], None)
+    (batches,) = gathered.take()
+    assert batches.features.tolist() == MATRIX.tolist()
+    assert batches.predictions.tolist() == ANSWERS[::-1].tolist()
+    assert batches.confidence.tolist() == CERTAINTY[::-1].tolist()
 
 
 def test_forms_are_few() -> None:
