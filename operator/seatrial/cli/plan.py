@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -12,13 +11,16 @@ import click
 from rich.table import Table
 
 from seatrial.cli.formats import DURATION, output_option, print_json, screen, seconds
-from seatrial.cli.manifests import Deployment, objectives_of, read_manifests
+from seatrial.cli.manifests import objectives_of, planned_of, read_manifests
+from seatrial.cli.plan_slices import SlicePlan, plan_slices, slices_table
+from seatrial.cli.plan_steps import WeightedStep, weighted_steps
 from seatrial.judge.detection import Detection, Resolution, detection, likely_horizon, resolve
 from seatrial.judge.restart import RESTART_REQUESTS
 from seatrial.judge.sentences import percent, significant
-from seatrial.rollout.steps import share_at
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from seatrial.judge.types import Objective
 
 __all__ = ["FAILURES", "StepPlan", "plan_command", "plan_step"]
@@ -104,16 +106,24 @@ def plan_command(*, files: tuple[Path, ...], rps: float, delay: float, output: s
     """Say what each step of a rollout can detect and prove, and what a bad release costs."""
     try:
         manifests = read_manifests(files)
-        plans = {d.name: _plan(d, objectives_of(d, manifests), rps, delay) for d in manifests.deployments}
+        plans: dict[str, list[StepPlan]] = {}
+        slices: dict[str, list[SlicePlan]] = {}
+        for deployment in manifests.deployments:
+            steps = [*weighted_steps(deployment.spec.strategy.steps, rps)]
+            planned = [one for one, _ in planned_of(deployment, manifests)]
+            plans[deployment.name] = _plan(steps, objectives_of(deployment, manifests), rps, delay)
+            slices[deployment.name] = [*plan_slices(steps, planned, delay)]
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     if not plans:
         raise click.UsageError("there is no ModelDeployment in these files")
     if output == "json":
-        print_json({"rps": rps, "delay_s": delay, "plans": plans})
+        print_json({"rps": rps, "delay_s": delay, "plans": plans, "slices": slices})
         return
-    for name, steps in plans.items():
-        _show(name, rps, steps)
+    for name, planned_steps in plans.items():
+        _show(name, rps, planned_steps)
+        if slices[name]:
+            screen().print(slices_table(slices[name]))
 
 
 def plan_step(  # noqa: PLR0913 - each is a fact of the step
@@ -171,25 +181,18 @@ def _detection(objective: Objective, objectives: int, restart_points: int, error
 
 
 def _plan(
-    deployment: Deployment, objectives: list[tuple[Objective, float]], rps: float, delay_s: float
+    weighted: Sequence[WeightedStep], objectives: list[tuple[Objective, float]], rps: float, delay_s: float
 ) -> list[StepPlan]:
     steps: list[StepPlan] = []
     restart_points = 0
-    planned = deployment.spec.strategy.steps
-    for number, step in enumerate(planned, start=1):
-        share = share_at(planned, number - 1)
-        if not share or step.gate or step.check or step.experiment:
-            continue  # nothing to plan: it lasts as long as people, a test or the comparison take
-        rate = rps * share / 100
-        requests = max(step.min_requests, math.floor(rate * step.lasts_s))
+    for step in weighted:
         for objective, window_s in objectives:
-            resolution = resolve(objective, requests)
             failures = tuple(
                 plan_step(
                     objective,
                     objectives=len(objectives),
                     rps=rps,
-                    weight=share,
+                    weight=step.weight,
                     restart_points=restart_points,
                     delay_s=delay_s,
                     window_s=window_s,
@@ -199,17 +202,17 @@ def _plan(
             )
             steps.append(
                 StepPlan(
-                    step=number,
-                    weight=share,
-                    duration_s=max(step.lasts_s, step.min_requests / rate),
-                    requests=requests,
+                    step=step.number,
+                    weight=step.weight,
+                    duration_s=step.lasts_s,
+                    requests=step.requests,
                     objective=objective.name,
                     slo=objective.slo,
                     failures=failures,
-                    resolution=resolution,
+                    resolution=resolve(objective, step.requests),
                 )
             )
-        restart_points += 1 + requests // RESTART_REQUESTS
+        restart_points += 1 + step.requests // RESTART_REQUESTS
     return steps
 
 

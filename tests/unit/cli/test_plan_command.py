@@ -87,6 +87,38 @@ def test_table_for_people(tmp_path: Path) -> None:
     assert "scorer/availability" in result.stdout
 
 
+FRESHNESS = """
+  - name: freshness
+    target: "99"
+    sli: {template: feature-freshness, threshold: 1h}
+    slices: {length: 1m, minEvents: 600, bad: 3, of: 5}
+"""
+
+
+def test_objectives_that_count_slices_are_planned_by_their_length(tmp_path: Path) -> None:
+    file = tmp_path / "model.yaml"
+    file.write_text(f"{DEPLOYMENT.replace('50, for: 10m', '50, for: 2m')}---{SLO}{FRESHNESS}")
+    result = CliRunner().invoke(main, ["plan", "-f", str(file), "--rps", "50", "--delay", "15s", "-o", "json"])
+    plans = json.loads(result.stdout)
+    assert {step["objective"] for step in plans["plans"]["scorer"]} == {"availability", "latency"}
+    # 5 requests a second bring 600 events in 2 minutes, 25 a second in 24 seconds: then the slice's length counts.
+    assert plans["slices"]["scorer"] == [
+        {
+            "step": step,
+            "weight": weight,
+            "slo": "scorer",
+            "objective": "freshness",
+            "slice_s": slice_s,
+            "detect_s": 3 * slice_s + 15,
+            "proof_s": 3 * slice_s,
+            "fits": fits,
+        }
+        for step, weight, slice_s, fits in ((1, 10, 120, True), (2, 50, 60, False))
+    ]
+    shown = CliRunner().invoke(main, ["plan", "-f", str(file), "--rps", "50"]).stdout
+    assert "3 min; the step lasts on till then" in shown
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
