@@ -20,7 +20,11 @@ RUN rm -rf /usr/bin/pip* /usr/local/bin/pip* /usr/lib/python3/dist-packages/pip*
     /usr/local/lib/python3*/site-packages/pip* /usr/lib/python3*/ensurepip /usr/local/lib/python3*/ensurepip
 COPY --from=build /opt/seatrial/venv /opt/seatrial/venv
 COPY --from=build /opt/seatrial/operator /opt/seatrial/operator
-ENV PYTHONDONTWRITEBYTECODE=1 \
+# glibc keeps what was freed, such as the listings of the start, unless these say otherwise (mallopt(3)).
+ENV MALLOC_ARENA_MAX=1 \
+    MALLOC_MMAP_THRESHOLD_=131072 \
+    MALLOC_TRIM_THRESHOLD_=131072 \
+    PYTHONDONTWRITEBYTECODE=1 \
     PYTHONPATH=/opt/seatrial/operator \
     PYTHONUNBUFFERED=1
 USER 65532:65532

@@ -134,12 +134,18 @@ def api_requests(log: Path, since_s: float, until_s: float) -> int:
     return count
 
 
+def image_environment() -> dict[str, str]:
+    """Read what the operator's image sets for glibc's memory."""
+    return dict(re.findall(r"(MALLOC_\w+)=(\d+)", (ROOT / "Dockerfile").read_text()))
+
+
 @contextmanager
 def running(prometheus_url: str, look_s: float) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """Run the operator for the length of a block."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     own = {
+        **image_environment(),
         "PYTHONPATH": str(ROOT / "operator"),
         "POD_NAMESPACE": "default",
         "POD_NAME": "bench-scale",
