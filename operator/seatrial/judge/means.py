@@ -41,6 +41,7 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 # Beyond so many widths a log-concave capital has fallen by more than 46 nats, which is 1e-20.
 _REACH: Final = 50.0
 _TINY: Final = 1e-15
+_ROUNDING: Final = 2.0**-53
 _ROUNDS: Final = 80
 _BISECT: Final = 3
 _NOTHING: Final = 1e-11
@@ -214,7 +215,8 @@ class _Side:
         ends = np.unique(np.clip(np.concatenate((best - steps, best + steps)), 0.0, 1.0))
         half = np.diff(ends) / 2
         nodes = (ends[:-1] + half)[:, None] + np.outer(half, _NODES)
-        return nodes.ravel(), np.outer(half, _WEIGHTS).ravel()
+        # A node that is rounded to an end would be a bet that can lose all: its log is not finite.
+        return np.clip(nodes.ravel(), _ROUNDING, 1 - _ROUNDING), np.outer(half, _WEIGHTS).ravel()
 
     def _best(self, start: Floats, rise: Floats) -> tuple[float, float, float]:
         """Find the p with the largest capital, and there the slope and the bend of its log: Newton, kept in bounds."""

@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad  # type: ignore[import-untyped]  # scipy ships no types
 
@@ -27,6 +27,7 @@ def histogram(values: np.ndarray, buckets: Buckets = USUAL) -> tuple[int, ...]:
 @given(
     st.integers(1, 3000), st.floats(0, 1), st.integers(1, 3000), st.floats(0, 1), st.sampled_from([0.5, 0.95, 1.0, 1.3])
 )
+@example(n=1, p=0.0, m=1, q=1.0, ratio=0.5)  # a node of the quadrature was rounded to its end
 def test_of_two_values_it_is_the_comparison_of_shares(n: int, p: float, m: int, q: float, ratio: float) -> None:
     candidate, stable = Counts(n, int(n * p)), Counts(m, int(m * q))
     sides = [(c.bad, c.total - c.bad) for c in (candidate, stable)]
