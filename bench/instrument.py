@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 import numpy as np
 from prometheus_client import CollectorRegistry, generate_latest
-from scipy.stats import t  # type: ignore[import-untyped] # scipy ships no types
+from scipy.stats import sem, t  # type: ignore[import-untyped] # scipy ships no types
 
 from bench.report import machine, markdown, spread
 from bench.serving import model_python, paired, served, train
@@ -111,8 +111,8 @@ def cost(times: Times) -> Cost:
 def interval(figures: Sequence[float]) -> tuple[float, float, float]:
     """Return the mean and its 95 % interval (Student)."""
     mean = float(np.mean(figures))
-    half = float(t.ppf(0.975, len(figures) - 1) * np.std(figures, ddof=1) / len(figures) ** 0.5)
-    return mean, mean - half, mean + half
+    low, high = t.interval(0.95, len(figures) - 1, loc=mean, scale=sem(figures))
+    return mean, float(low), float(high)
 
 
 async def costs(servers: int, blocks: int, requests: int) -> list[Cost]:

@@ -14,7 +14,6 @@ from seatrial_instrument.request import (
     VERSION_HEADER,
     WARM_UP_HEADER,
     ErrorType,
-    Kind,
     Request,
     current,
     error_type_of,
@@ -39,7 +38,7 @@ _WRITTEN: Final = {name.encode() for name in _OURS}
 _LENGTHS: Final = {len(name) for name in _WRITTEN}
 _REQUEST_ID, _WARM_UP, _SHADOW = (name.encode() for name in (REQUEST_ID_HEADER, WARM_UP_HEADER, SHADOW_HEADER))
 
-_CLIENT: Final = Kind.CLIENT
+_NONE: Final = ErrorType.NONE
 _OK: Final = 200
 _MOST_PATHS: Final = 256
 
@@ -119,11 +118,8 @@ class ASGIMiddleware(_Middleware):
             raise
         finally:
             current.reset(token)
-            if status == _OK and error is None and request.error_type is None and request.kind is _CLIENT:
-                self._instrument.request(perf_counter() - began_s)
-            else:
-                error = error or request.error_type or error_type_of(status)
-                self._instrument.request(perf_counter() - began_s, error, request.kind)
+            error = error or request.error_type or (_NONE if status == _OK else error_type_of(status))
+            self._instrument.request(perf_counter() - began_s, error, request.kind)
 
     def _last(self, send: Send) -> Send:
         """Close the instrument before the server ends: uvicorn then ends by a signal, which runs nothing any more."""

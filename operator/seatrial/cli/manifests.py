@@ -93,16 +93,15 @@ def planned_of(deployment: Deployment, manifests: Manifests) -> list[tuple[Plann
     return found
 
 
-def objectives_of(deployment: Deployment, manifests: Manifests) -> list[tuple[Objective, float]]:
+def objectives_of(planned: Iterable[tuple[PlannedObjective, float]]) -> list[tuple[Objective, float]]:
     """Return those that count events, as the sequential test knows them.
 
     Raises
     ------
     ValueError
-        As :func:`planned_of` does, and when one of them cannot be judged.
+        When one of them cannot be judged.
     """
-    known = planned_of(deployment, manifests)
-    return [(objective_of(planned), s) for planned, s in known if not planned.objective.counts_slices]
+    return [(objective_of(one), window_s) for one, window_s in planned if not one.objective.counts_slices]
 
 
 def _first_problem(error: ValidationError) -> str:

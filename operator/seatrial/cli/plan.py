@@ -110,9 +110,9 @@ def plan_command(*, files: tuple[Path, ...], rps: float, delay: float, output: s
         slices: dict[str, list[SlicePlan]] = {}
         for deployment in manifests.deployments:
             steps = [*weighted_steps(deployment.spec.strategy.steps, rps)]
-            planned = [one for one, _ in planned_of(deployment, manifests)]
-            plans[deployment.name] = _plan(steps, objectives_of(deployment, manifests), rps, delay)
-            slices[deployment.name] = [*plan_slices(steps, planned, delay)]
+            planned = planned_of(deployment, manifests)
+            plans[deployment.name] = _plan(steps, objectives_of(planned), rps, delay)
+            slices[deployment.name] = [*plan_slices(steps, [one for one, _ in planned], delay)]
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     if not plans:
